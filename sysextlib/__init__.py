@@ -1,0 +1,1 @@
+"""Build Flatcar's OS-dependent system extensions; see ARCHITECTURE.md for the map."""

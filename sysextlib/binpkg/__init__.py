@@ -1,0 +1,1 @@
+"""Binary packages: gpkg, xpak, the Packages index, binhosts, the VDB."""

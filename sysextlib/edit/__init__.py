@@ -1,0 +1,1 @@
+"""The changes a definition makes to its Tree."""

@@ -1,0 +1,1 @@
+"""Values of the Gentoo world: versions, atoms, dependencies, packages."""

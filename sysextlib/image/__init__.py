@@ -1,0 +1,1 @@
+"""The signed dm-verity image around a Tree."""

@@ -1,0 +1,1 @@
+"""From wanted atoms to the list of packages to merge."""
