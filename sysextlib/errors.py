@@ -47,7 +47,9 @@ class SysextError(Exception):
 
     exit_code: ClassVar[int]
 
-    def __init__(self, brief: str, facts: Mapping[str, object] | None = None, hint: str = "") -> None:
+    def __init__(
+        self, brief: str, facts: Mapping[str, object] | None = None, hint: str = ""
+    ) -> None:
         super().__init__(brief)
         self.brief = brief
         self.facts = {name: str(value) for name, value in (facts or {}).items()}
@@ -93,7 +95,13 @@ class ValueSyntaxError(SysextError):
     exit_code = 7
 
     def __init__(
-        self, brief: str, *, text: str = "", column: int | None = None, source: str = "", hint: str = ""
+        self,
+        brief: str,
+        *,
+        text: str = "",
+        column: int | None = None,
+        source: str = "",
+        hint: str = "",
     ) -> None:
         facts: dict[str, object] = {}
         if source:

@@ -5,11 +5,11 @@ Nothing here touches a disk but ``Content.chunks``, which reads bytes that a spo
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from fnmatch import translate
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def file_entry(
 ) -> Entry:
     """Return a root-owned regular file that holds ``data``."""
     content = Content.of(data)
-    return Entry(
-        path=path, kind=Kind.FILE, mode=mode, mtime=mtime, content=content, origin=origin
-    )
+    return Entry(path=path, kind=Kind.FILE, mode=mode, mtime=mtime, content=content, origin=origin)
 
 
 def link_entry(path: str, target: str, *, mtime: int = 0, origin: str = "") -> Entry:
@@ -257,16 +255,36 @@ def parents(path: str) -> Iterator[str]:
         yield path
 
 
+@functools.lru_cache(maxsize=1024)
 def glob_regex(pattern: str) -> re.Pattern[str]:
-    """Compile a path glob: ``*`` and ``?`` stay within one part, ``**`` crosses any number."""
+    """Compile a path glob.
+
+    ``*``, ``?`` and ``[abc]`` stay within one part; a part that is ``**`` stands for any number of
+    parts, none included, and at the end for everything below.
+    """
     pieces = []
-    for part in pattern.split("/"):
+    parts = pattern.split("/")
+    for at, part in enumerate(parts):
+        last = at == len(parts) - 1
         if part == "**":
-            pieces.append("(?:[^/]+/)*")
+            pieces.append(".+" if last else "(?:[^/]+/)*")
         else:
-            text = translate(part).removeprefix("(?s:").removesuffix(r")\Z")
-            pieces.append(text.replace(".*", "[^/]*").replace("(?<!\\\\).", "[^/]") + "/")
-    return re.compile("".join(pieces).removesuffix("/"))
+            pieces.append("".join(map(_glob_token, _GLOB.findall(part))) + ("" if last else "/"))
+    return re.compile("".join(pieces), re.DOTALL)
+
+
+_GLOB = re.compile(r"\[!?[^]]+\]|.", re.DOTALL)
+
+
+def _glob_token(token: str) -> str:
+    if token == "*":
+        return "[^/]*"
+    if token == "?":
+        return "[^/]"
+    if len(token) > 1:
+        inner = token[1:-1].replace("\\", r"\\")
+        return "[^/" + inner[1:] + "]" if inner.startswith("!") else f"[{inner}]"
+    return re.escape(token)
 
 
 def length_prefixed(fields: Iterable[bytes]) -> bytes:
