@@ -125,7 +125,7 @@ def _talk(
     try:
         feed(process.stdin)
         process.stdin.close()
-    except Exception as error:  # noqa: BLE001 - told by run() once the exit code is known
+    except Exception as error:
         fed = error
         with contextlib.suppress(OSError):
             process.stdin.close()
