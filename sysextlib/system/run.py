@@ -80,7 +80,7 @@ def run(
         ) from error
     with process:
         try:
-            out, err, fed = _talk(process, feed, timeout)
+            out, err = _talk(process, feed, timeout)
         except subprocess.TimeoutExpired as error:
             _kill(process)
             raise ToolError(
@@ -94,8 +94,6 @@ def run(
             f"{label} failed with {_outcome(process.returncode)}",
             {"command": shlex.join(words), "last output": _tail(err or out)},
         )
-    if fed is not None and not isinstance(fed, BrokenPipeError):
-        raise fed
     return Result(process.returncode, out, err)
 
 
@@ -103,12 +101,12 @@ def _talk(
     process: subprocess.Popen[bytes],
     feed: Callable[[IO[bytes]], None] | bytes,
     timeout: float | None,
-) -> tuple[bytes, bytes, BaseException | None]:
-    """Feed the program and collect both its streams; return them and what the feeding raised."""
+) -> tuple[bytes, bytes]:
+    """Feed the program and collect both its streams."""
     if not callable(feed):
         out, err = process.communicate(feed or None, timeout)
-        return out or b"", err or b"", None
-    collected: dict[str, bytes] = {}
+        return out or b"", err or b""
+    collected = {"out": b"", "err": b""}
 
     def drain(key: str, stream: IO[bytes] | None) -> None:
         if stream is not None:
@@ -121,22 +119,14 @@ def _talk(
     for thread in threads:
         thread.start()
     assert process.stdin is not None
-    fed: BaseException | None = None
-    try:
+    # A program that needs no more input, or that failed, closes its end; its exit code tells which.
+    with contextlib.suppress(BrokenPipeError):
         feed(process.stdin)
         process.stdin.close()
-    except Exception as error:
-        fed = error
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        if not isinstance(error, BrokenPipeError):
-            _kill(process)
-            process.wait()
-            raise
     process.wait(timeout)
     for thread in threads:
         thread.join()
-    return collected.get("out", b""), collected.get("err", b""), fed
+    return collected["out"], collected["err"]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
