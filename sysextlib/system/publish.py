@@ -1,0 +1,147 @@
+"""A scratch folder for a build, and the one rename that makes its outputs appear.
+
+In the output folder a build of NAME owns ``.NAME.lock``, ``.NAME.building`` (everything it makes)
+and, for a moment, ``.NAME.ready``: its finished outputs. Renaming the one to the other is the
+moment of success. What comes after only moves files out of ``.NAME.ready``; when the process dies
+there, the next build of NAME moves the rest before it begins. A death before leaves nothing but
+``.NAME.building``, which the next build removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sysextlib.errors import OutputError, SysextError, ToolError
+from sysextlib.system.lock import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+NO_SPACE = 1 << 20  # bytes left on a disk that a tool has just failed to fill
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Where one build works, and how it publishes."""
+
+    output: Path
+    name: str
+    scratch: Path
+    outputs: Path
+
+    def publish(self, stale: Collection[str]) -> tuple[Path, ...]:
+        """Make every file in ``outputs`` appear in the output folder; return them sorted by name.
+
+        :param stale: names that an earlier build may have left and that would now be out of date.
+        """
+        for name in os.listdir(self.outputs):
+            _sync(self.outputs / name)
+        names = sorted(os.listdir(self.outputs))
+        ready = _ready(self.output, self.name)
+        (self.outputs / STALE).write_text("".join(f"{n}\n" for n in stale if n not in names))
+        self.outputs.rename(ready)
+        _roll_forward(ready, self.output)
+        return tuple(self.output / name for name in names)
+
+
+STALE = ".stale"
+
+
+@contextlib.contextmanager
+def staging(output: Path, name: str) -> Iterator[Staging]:
+    """Lock ``name`` in the output folder, clean up after dead builds, and yield a fresh Staging.
+
+    The scratch folder is removed at the end, whatever happened.
+
+    :raises LockedError: another build of that name runs there.
+    :raises OutputError: the folder cannot be written, or the disk is full.
+    """
+    with _explained(output):
+        output.mkdir(parents=True, exist_ok=True)
+        stack = contextlib.ExitStack()
+        stack.enter_context(locked(output / f".{name}.lock", f"{name} in {output}"))
+    with stack, _explained(output):
+        ready = _ready(output, name)
+        if ready.exists():
+            _roll_forward(ready, output)
+        scratch = output / f".{name}.building"
+        remove_tree(scratch)
+        outputs = scratch / "outputs"
+        outputs.mkdir(parents=True)
+        try:
+            yield Staging(output, name, scratch, outputs)
+        finally:
+            remove_tree(scratch)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all below it, also where a directory in it is not writable."""
+
+    def make_writable_and_retry(_function: object, path: str, _info: object) -> None:
+        parent = os.path.dirname(path)  # noqa: PTH120 - rmtree hands out strings
+        for entry in (parent, path):
+            if os.path.isdir(entry) and not os.path.islink(entry):  # noqa: PTH112, PTH114
+                os.chmod(entry, 0o700)  # noqa: PTH101
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)  # noqa: PTH108
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=make_writable_and_retry)
+
+
+def _ready(output: Path, name: str) -> Path:
+    return output / f".{name}.ready"
+
+
+def _roll_forward(ready: Path, output: Path) -> None:
+    """Finish a publication: remove what is out of date, move the images last, drop the folder."""
+    stale = ready / STALE
+    if stale.exists():
+        for name in stale.read_text().splitlines():
+            (output / name).unlink(missing_ok=True)
+    for name in sorted(os.listdir(ready), key=lambda n: (n.endswith(".raw"), n)):
+        if name != STALE:
+            (ready / name).rename(output / name)
+    stale.unlink(missing_ok=True)
+    ready.rmdir()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    """Turn what the disk says into an OutputError."""
+    try:
+        yield
+    except ToolError as error:
+        if output.exists() and shutil.disk_usage(output).free < NO_SPACE:
+            raise OutputError(
+                f"no space left for {output}", {"seen by": error.brief, **error.facts}
+            ) from error
+        raise
+    except SysextError:
+        raise
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutputError(f"no space left for {output}", {"path": error.filename}) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+            raise OutputError(
+                f"cannot write to {output}",
+                {"path": error.filename, "reason": error.strerror},
+                hint="choose a folder of yours with --image_builddir",
+            ) from error
+        raise
