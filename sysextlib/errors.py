@@ -180,7 +180,7 @@ class MangleError(SysextError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the known words nearest to ``word``, or all when few are known."""
     words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(close) + "?"
     if 0 < len(words) <= 20:

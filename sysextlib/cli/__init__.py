@@ -1,0 +1,1 @@
+"""The command line: flags, commands, views. The only part that prints."""

@@ -1,0 +1,280 @@
+"""Every flag, once: what it is called, what it means, which commands take it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import NoReturn
+
+from sysextlib.errors import UsageError, nearest
+
+BUILD = "build"
+COMMANDS = {
+    BUILD: ("NAME... | NAME PACKAGE...", "build extensions of the catalogue, or one of packages"),
+    "plan": ("NAME... | NAME PACKAGE...", "show what would be merged and why; writes nothing"),
+    "list": ("", "show the extensions that a board can have"),
+    "verify": ("FILE...", "check images and update payloads"),
+    "inspect": ("FILE", "show what is in an image or payload"),
+}
+BUILDING = frozenset({BUILD, "plan"})
+EVERY = frozenset(COMMANDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One flag. Without ``value`` it is a boolean, and ``--no-NAME`` switches it off."""
+
+    name: str
+    help: str
+    commands: frozenset[str]
+    value: str = ""
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    repeat: bool = False
+
+
+FLAGS = (
+    Flag(
+        name="board",
+        value="BOARD",
+        help="board to build for; default: the .default_board file of the checkout, else amd64-usr",
+        commands=BUILDING | {"list"},
+    ),
+    Flag(
+        name="metapkgs",
+        value="ATOM,...",
+        help="packages to put before the positional ones",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="squashfs_base",
+        value="FILE",
+        help="base image; default: the board's newest local one",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="base_pkginfo",
+        value="FILE:...",
+        help="package databases of extensions below this one, which count as installed",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="binhost",
+        value="PLACE",
+        repeat=True,
+        help="where binary packages are: a folder or URL; again for more; default: the board's",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="image_builddir",
+        value="FOLDER",
+        help='output folder; default: "sysext" beside the base image',
+        commands=frozenset({BUILD, "list"}),
+    ),
+    Flag(
+        name="compression",
+        value="KIND",
+        choices=("lz4hc", "lz4", "zstd", "none"),
+        help="of the image; default: the definition's, else lz4hc",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="mkerofs_opts",
+        value="OPTIONS",
+        help="further options for mkfs.erofs; they replace the tuned defaults of the compression",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="manglefs_script",
+        value="PROGRAM",
+        help="program that changes a laid-out copy of the tree; runs in a sandbox",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="strip_binaries",
+        help="strip ELF files that are not stripped",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="generate_pkginfo",
+        help="also write NAME_pkginfo.raw, the package database",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="ignore_version_mismatch",
+        help="only warn when base image and version.txt disagree",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="install_root_basename",
+        value="NAME",
+        default="install-root",
+        help="kept for callers of the original; only an emerge would look at it",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="payload_key",
+        value="FILE",
+        repeat=True,
+        help="RSA key (PEM) that signs the update payload; default: one made for this checkout",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="certificate",
+        value="FILE",
+        help="certificate (PEM) that images must be signed with",
+        commands=frozenset({"verify"}),
+    ),
+    Flag(
+        name="payload_pubkey",
+        value="FILE",
+        help="public key (PEM) that payloads must be signed with",
+        commands=frozenset({"verify"}),
+    ),
+    Flag(name="offline", help="use only what is here or in the cache", commands=BUILDING),
+    Flag(
+        name="jobs",
+        value="N",
+        help="work on N things at once; default: the number of processors",
+        commands=BUILDING | {"verify"},
+    ),
+    Flag(name="plan", help="the same as the command plan", commands=frozenset({BUILD})),
+    Flag(name="json", help="print the result as JSON", commands=EVERY),
+    Flag(
+        name="quiet", help="print nothing but the paths of the images", commands=frozenset({BUILD})
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the user typed, taken apart: a command, its words, and the flags that were given."""
+
+    command: str
+    words: tuple[str, ...]
+    given: dict[str, str | bool | list[str]]
+
+    def text(self, flag: str) -> str | None:
+        """Return the value of a flag, its default, or None."""
+        value = self.given.get(flag)
+        if value is None:
+            value = next(known.default for known in FLAGS if known.name == flag)
+        assert value is None or isinstance(value, str)
+        return value
+
+    def texts(self, flag: str) -> tuple[str, ...]:
+        """Return the values of a flag that may be given again."""
+        value = self.given.get(flag, [])
+        assert isinstance(value, list)
+        return tuple(value)
+
+    def on(self, flag: str) -> bool:
+        """Tell whether a boolean flag is switched on."""
+        return self.given.get(flag) is True
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint="./build_sysext.py --help")
+
+
+def parse(argv: list[str]) -> Call:
+    """Take the command line apart.
+
+    Names may be spelled with "_" or "-"; a boolean is switched off by ``--noNAME``, as in the
+    original, or ``--no-NAME``. Flags and words come in any order.
+
+    :raises UsageError: an unknown flag or command, a flag of another command, a missing value.
+    """
+    namespace, unknown = parser().parse_known_intermixed_args(_canonical(argv))
+    if unknown:
+        raise _unknown_flag(unknown[0])
+    given = {k: v for k, v in vars(namespace).items() if v is not None and k != "words"}
+    command, words = _command(namespace.words, given)
+    for flag in FLAGS:
+        if flag.name in given and command not in flag.commands:
+            takers = ", ".join(sorted(flag.commands))
+            raise UsageError(f"{command} takes no --{flag.name}", {"taken by": takers})
+        value = given.get(flag.name)
+        if flag.choices and value is not None and value not in flag.choices:
+            hint = nearest(value, flag.choices) or "known: " + ", ".join(flag.choices)
+            raise UsageError(f"--{flag.name} cannot be {value!r}", hint=hint)
+    return Call(command, words, given)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the argument parser that FLAGS describes."""
+    lines = "\n".join(
+        f"  {'' if name == BUILD else name:<8}{words:<28}{text}"
+        for name, (words, text) in COMMANDS.items()
+    )
+    result = _Parser(
+        prog="build_sysext.py",
+        usage="build_sysext.py [FLAGS] [COMMAND] WORDS...",
+        description="Build Flatcar's OS-dependent system extensions.",
+        epilog=f"commands:\n{lines}\n\nEach flag can be spelled with - or _.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    result.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    result.add_argument("--version", action="version", version=f"%(prog)s {version()}")
+    for flag in FLAGS:
+        _add(result, flag)
+    return result
+
+
+def version() -> str:
+    """Return this program's version, from pyproject.toml's one place for it."""
+    from sysextlib.version import VERSION
+
+    return VERSION
+
+
+def _canonical(argv: list[str]) -> list[str]:
+    """Spell flag names with "_", and join a flag with the value in the next word.
+
+    Joined, a value may begin with "-", as those of mkfs.erofs do.
+    """
+    valued = {f"--{flag.name}" for flag in FLAGS if flag.value}
+    words = iter(argv)
+    result = []
+    for word in words:
+        if word == "--":
+            return [*result, word, *words]
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            name = "--" + name.removeprefix("--").replace("-", "_")
+            following = next(words, None) if name in valued and not equals else None
+            word = f"{name}={following}" if following is not None else name + equals + value
+        result.append(word)
+    return result
+
+
+def _add(result: argparse.ArgumentParser, flag: Flag) -> None:
+    if flag.value:
+        result.add_argument(
+            f"--{flag.name}",
+            metavar=flag.value,
+            action="append" if flag.repeat else "store",
+            help=flag.help + (f" ({', '.join(flag.choices)})" if flag.choices else ""),
+        )
+        return
+    result.add_argument(f"--{flag.name}", action="store_const", const=True, help=flag.help)
+    for name in (f"--no{flag.name}", f"--no_{flag.name}"):
+        result.add_argument(
+            name, dest=flag.name, action="store_const", const=False, help=argparse.SUPPRESS
+        )
+
+
+def _command(words: list[str], given: dict[str, object]) -> tuple[str, tuple[str, ...]]:
+    if words and words[0] in COMMANDS and words[0] != BUILD:
+        return words[0], tuple(words[1:])
+    if given.pop("plan", False):
+        return "plan", tuple(words)
+    return BUILD, tuple(words)
+
+
+def _unknown_flag(text: str) -> UsageError:
+    name = text.partition("=")[0]
+    hint = nearest(name, [f"--{flag.name}" for flag in FLAGS] + ["--help", "--version"])
+    return UsageError(f"unknown flag {name}", hint=hint or "./build_sysext.py --help")
