@@ -6,7 +6,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2] / "sysextlib"
 LAYERS = [
     ["errors", "progress"],
-    ["gentoo", "system", "tree", "workspace", "findings", "os_release", "toml_reader"],
+    ["gentoo", "system", "tree", "workspace", "findings", "os_release"],
+    ["toml_reader"],
+    ["verbs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "squashfs"],
     ["resolve", "install", "edit", "check", "image", "payload"],

@@ -1,0 +1,120 @@
+"""The verbs of a definition: what it may do to the tree of its packages, as values.
+
+``sysextlib.edit`` carries them out, in the order in which SysextDef lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sysextlib.toml_reader import Glob, TreePath  # noqa: TC001 - read at run time
+
+
+class VendorHow(StrEnum):
+    """What systemd-tmpfiles does at boot with a default that left /etc: copy it, or link to it."""
+
+    COPY = "copy"
+    LINK = "link"
+
+
+class KernelModules(StrEnum):
+    """How modprobe finds the modules that an extension brings."""
+
+    HELPER = "helper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Remove what the globs match; ``set`` names a list of them that extensions share."""
+
+    paths: tuple[Glob, ...] = ()
+    set: str = ""
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.paths) == bool(self.set):
+            raise ValueError("say either paths or set")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepOnly:
+    """Below the folder ``below``, keep nothing but what the globs match."""
+
+    below: TreePath
+    paths: tuple[Glob, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Copy or move ``path`` to the path ``to``, or each match of it into the folder ``into``."""
+
+    path: Glob
+    to: TreePath | None = None
+    into: TreePath | None = None
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.to is None) == (self.into is None):
+            raise ValueError("say either to or into")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorEtc:
+    """Move ``path`` from etc/ to usr/share/KEY/etc/, and let systemd-tmpfiles bring it back."""
+
+    path: TreePath
+    how: VendorHow = VendorHow.COPY
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("etc/"):
+            raise ValueError("path must lie below etc/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symlink:
+    """Make a symlink."""
+
+    path: TreePath
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Write a small text; larger files lie below files/."""
+
+    path: TreePath
+    text: str
+    mode: int = 0o644
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mode <= 0o777:
+            raise ValueError("mode must be permission bits such as 0o644")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Append lines to a file that a package brought."""
+
+    path: TreePath
+    lines: tuple[str, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigLines:
+    """Lines for systemd-tmpfiles or systemd-sysusers; "" is the file that bears our name."""
+
+    lines: tuple[str, ...]
+    path: TreePath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upholds:
+    """Have ``target`` start the units and keep them up, by a drop-in named ``dropin``."""
+
+    target: str
+    units: tuple[str, ...]
+    dropin: str = ""
