@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from sysextlib.errors import BaseError
-from sysextlib.squashfs_blocks import METADATA_BLOCK, NONE64, Blocks
+from sysextlib.squashfs.blocks import METADATA_BLOCK, NONE64, Blocks
 from sysextlib.tree import Content, Entry, Kind
 
 if TYPE_CHECKING:
