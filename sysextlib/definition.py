@@ -21,11 +21,12 @@ from sysextlib.toml_reader import NOT_READ, Glob, TomlReader, TreePath, UseFlag
 from sysextlib.tree import Entry, Tree, file_entry, length_prefixed, link_entry
 from sysextlib.verbs import (  # noqa: TC001 - read at run time
     Append,
-    ConfigLines,
     KeepOnly,
     KernelModules,
     Remove,
     Symlink,
+    Sysusers,
+    Tmpfiles,
     Transfer,
     Upholds,
     VendorEtc,
@@ -112,8 +113,8 @@ class SysextDef:
     write: tuple[Write, ...] = ()
     symlink: tuple[Symlink, ...] = ()
     append: tuple[Append, ...] = ()
-    sysusers: tuple[ConfigLines, ...] = ()
-    tmpfiles: tuple[ConfigLines, ...] = ()
+    sysusers: tuple[Sysusers, ...] = ()
+    tmpfiles: tuple[Tmpfiles, ...] = ()
     upholds: tuple[Upholds, ...] = ()
     kernel_modules: KernelModules | None = None
 

@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sysextlib.toml_reader import Glob, TreePath  # noqa: TC001 - read at run time
+
+_TMPFILES = re.compile(r"[A-Za-z][-+!=~^$?]*[ \t]+\"?[/%][^\n]*")
+_SYSUSERS = re.compile(r"[ugmr]!?[ \t]+[^\s-][^\n]*")
+_UNIT = re.compile(
+    r"[A-Za-z0-9:_.@\\-]{1,200}\."
+    r"(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)"
+)
+_DROPIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*(?<!\.conf)")
 
 
 class VendorHow(StrEnum):
@@ -62,10 +71,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorEtc:
-    """Move ``path`` from etc/ to usr/share/KEY/etc/, and let systemd-tmpfiles bring it back."""
+    """Move ``path`` from etc/ to usr/share/KEY/etc/, and let systemd-tmpfiles bring it back.
+
+    :param conf: the tmpfiles.d file of the line; None is the file that bears our name.
+    """
 
     path: TreePath
     how: VendorHow = VendorHow.COPY
+    conf: TreePath | None = None
     optional: bool = False
 
     def __post_init__(self) -> None:
@@ -102,13 +115,31 @@ class Append:
     lines: tuple[str, ...]
     optional: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.lines or any("\n" in line for line in self.lines):
+            raise ValueError("lines must hold at least one, each without a line break")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigLines:
-    """Lines for systemd-tmpfiles or systemd-sysusers; "" is the file that bears our name."""
+class Tmpfiles:
+    """Lines for systemd-tmpfiles; without a path they go to the file that bears our name."""
 
     lines: tuple[str, ...]
     path: TreePath | None = None
+
+    def __post_init__(self) -> None:
+        _check_lines(self.lines, _TMPFILES, "tmpfiles.d(5)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sysusers:
+    """Lines for systemd-sysusers; without a path they go to the file that bears our name."""
+
+    lines: tuple[str, ...]
+    path: TreePath | None = None
+
+    def __post_init__(self) -> None:
+        _check_lines(self.lines, _SYSUSERS, "sysusers.d(5)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +149,20 @@ class Upholds:
     target: str
     units: tuple[str, ...]
     dropin: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.units:
+            raise ValueError("units must name at least one")
+        for unit in (self.target, *self.units):
+            if not _UNIT.fullmatch(unit):
+                raise ValueError(f"{unit!r} is no name of a unit")
+        if self.dropin and not _DROPIN.fullmatch(self.dropin):
+            raise ValueError(f"{self.dropin!r} is no name of a drop-in; say it without .conf")
+
+
+def _check_lines(lines: tuple[str, ...], regex: re.Pattern[str], format_name: str) -> None:
+    if not lines:
+        raise ValueError("lines must hold at least one")
+    for line in lines:
+        if not regex.fullmatch(line):
+            raise ValueError(f"{line!r} is no line of {format_name}")
