@@ -1,0 +1,93 @@
+"""A Tree as an EROFS file system, by mkfs.erofs(1) fed with a tar stream."""
+
+from __future__ import annotations
+
+import fcntl
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
+
+from sysextlib.errors import ImageError, OutputError, ToolError
+from sysextlib.image.compression import Compression, mkfs_options
+from sysextlib.image.tar_stream import linked, write_tar
+from sysextlib.system.run import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from sysextlib.system.tools import Tools
+    from sysextlib.tree import Tree
+
+BLOCK = 4096
+PIPE_SIZE = 1 << 20  # bytes; the most that an ordinary user may ask of fcntl(2) F_SETPIPE_SZ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErofsOptions:
+    """How a file system is to be written.
+
+    :param epoch: its build time, in seconds since 1970; entries keep their own times.
+    :param mkerofs_opts: options that take the place of the tuned ones; "" for none.
+    :param jobs: threads that compress; the bytes do not depend on it.
+    """
+
+    uuid: UUID
+    epoch: int
+    compression: Compression = Compression.LZ4HC
+    mkerofs_opts: str = ""
+    jobs: int = 2
+
+
+def write_erofs(
+    tree: Tree, out: Path, options: ErofsOptions, *, tools: Tools, scratch: Path, offset: int = 0
+) -> None:
+    """Write the tree as a file system into ``out`` from byte ``offset`` on, and nothing after it.
+
+    :param out: made when absent; bytes before ``offset`` stay.
+    :param scratch: a folder for mkfs.erofs to buffer in, as large as the tree's contents.
+    :raises ImageError: an entry that an image cannot hold.
+    :raises MissingToolError: mkfs.erofs is absent or too old.
+    :raises OutputError: the disk is full.
+    :raises ToolError: mkfs.erofs failed, say over ``mkerofs_opts``.
+    """
+    _require_equal_links(tree)
+
+    def feed(stream: IO[bytes]) -> None:
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        write_tar(tree, stream.fileno(), epoch=options.epoch)
+
+    try:
+        run(
+            [
+                *tools.argv("mkfs.erofs"),
+                "--quiet",
+                f"-b{BLOCK}",  # the default is the host's page size
+                f"-T{options.epoch}",
+                "--mkfs-time",  # entries keep their mtimes
+                f"-U{options.uuid}",
+                f"--workers={max(1, options.jobs)}",
+                *mkfs_options(options.compression, options.mkerofs_opts),
+                *([f"--offset={offset}"] if offset else []),
+                "--tar=f",
+                out,
+            ],
+            feed=feed,
+            env={"TMPDIR": str(scratch)},
+            name="mkfs.erofs",
+        )
+    except ToolError as error:
+        if "No space left on device" in str(error):
+            raise OutputError(
+                "the disk is full", {"writing": out, "buffering in": scratch}, "make room there"
+            ) from error
+        raise
+
+
+def _require_equal_links(tree: Tree) -> None:
+    """Refuse hard links that differ: an inode has one mode, owner, time and content."""
+    for head, entry in linked(tree):
+        if replace(entry, path=head.path) != head:
+            raise ImageError(
+                f"{head.path} and {entry.path} are one file with two sets of metadata",
+                {"from": entry.origin or "(unknown)"},
+            )
