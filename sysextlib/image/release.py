@@ -1,0 +1,130 @@
+"""The stamp: the extension-release file by which systemd decides whether an extension fits an OS.
+
+Keys, their order and their quoting (bash's ``${x@Q}``) are upstream's; systemd-sysext(8) compares
+ID, the version field and ARCHITECTURE with the host's os-release.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sysextlib.errors import DefinitionError, nearest
+
+if TYPE_CHECKING:
+    from sysextlib.gentoo.arch import Arch
+
+FOLDER = "usr/lib/extension-release.d"
+BUG_REPORT_URL = "https://issues.flatcar.org"
+SCOPES = ("system", "initrd", "portable")  # os-release(5), SYSEXT_SCOPE
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*")
+# What bash's $'...' has letters for; every other byte that does not print is \ and 3 octal digits.
+_ANSI_C = {
+    "\a": r"\a",
+    "\b": r"\b",
+    "\x1b": r"\E",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+    "\v": r"\v",
+    "\\": r"\\",
+    "'": r"\'",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionRelease:
+    """What an extension says of itself.
+
+    :param name: of the extension; systemd wants the image's file name to be the same.
+    :param os_id: the base's ID.
+    :param version_id: the base's VERSION_ID, whatever the name of the field.
+    :param version_field: VERSION_ID, or another field of os-release such as SYSEXT_LEVEL.
+    :param scope: where it may be merged; systemd's default when empty.
+    :param sysext_name: for people, as "Microsoft Azure"; no line when empty, nor the next ones.
+    :param sysext_version_id: version and revision of the one package it is made of.
+    :param home_url: that package's HOMEPAGE.
+    """
+
+    name: str
+    os_id: str
+    version_id: str
+    arch: Arch
+    version_field: str = "VERSION_ID"
+    reload_manager: bool = True
+    scope: tuple[str, ...] = ()
+    sysext_name: str = ""
+    sysext_version_id: str = ""
+    home_url: str = ""
+    bug_report_url: str = BUG_REPORT_URL
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.version_field):
+            raise DefinitionError(
+                f"{self.version_field!r} cannot be the version field of {self.name}",
+                hint="VERSION_ID or SYSEXT_LEVEL",
+            )
+        for word in self.scope:
+            if word not in SCOPES:
+                raise DefinitionError(
+                    f"{self.name} has the unknown scope {word!r}", hint=nearest(word, SCOPES)
+                )
+
+    @property
+    def path(self) -> str:
+        """Where the file belongs, relative to the root."""
+        return release_path(self.name)
+
+    def text(self) -> str:
+        """Return the file's text."""
+        lines = [
+            ("ID", self.os_id),
+            (self.version_field, self.version_id),
+            ("ARCHITECTURE", self.arch.systemd_name),
+            ("EXTENSION_RELOAD_MANAGER", "1" if self.reload_manager else ""),
+            ("SYSEXT_SCOPE", " ".join(self.scope)),
+            ("SYSEXT_ID", self.name),
+            ("SYSEXT_NAME", self.sysext_name),
+            ("SYSEXT_VERSION_ID", self.sysext_version_id),
+            ("SYSEXT_HOME_URL", self.home_url),
+            ("SYSEXT_BUG_REPORT_URL", self.bug_report_url),
+        ]
+        return "".join(
+            f"{key}={value if key == 'EXTENSION_RELOAD_MANAGER' else bash_quote(value)}\n"
+            for key, value in lines
+            if value
+        )
+
+
+def release_path(name: str) -> str:
+    """Return where the extension-release file of an extension belongs, relative to the root."""
+    return f"{FOLDER}/extension-release.{name}"
+
+
+def bash_quote(text: str) -> str:
+    r"""Return what bash's ``${text@Q}`` gives in a UTF-8 locale.
+
+    systemd reads it back as the same text unless a single quote or a control character is in it:
+    it takes ``'\''`` after a quoted part for an unquoted rest, and knows no ``$'...'``.
+    """
+    if text == "'":
+        return r"\'"
+    if all(map(_prints, text)):
+        return "'" + text.replace("'", r"'\''") + "'"
+    return "$'" + "".join(_ansi_c(char) for char in text) + "'"
+
+
+def _ansi_c(char: str) -> str:
+    if char in _ANSI_C:
+        return _ANSI_C[char]
+    if _prints(char):
+        return char
+    return "".join(f"\\{byte:03o}" for byte in char.encode())
+
+
+def _prints(char: str) -> bool:
+    """Tell what glibc's iswprint tells of every character that both know."""
+    return unicodedata.category(char) not in {"Cc", "Cn", "Cs", "Zl", "Zp"}
