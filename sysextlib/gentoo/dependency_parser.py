@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ MAX_DEPTH: Final = 100
 class Word:
     """A token as lark wants it, but cheaper to make than lark's own.
 
-    :ivar at: its 0-based offset in the text.
+    :ivar at: the number of words before it in the text.
     """
 
     __slots__ = ("at", "text", "type")
@@ -42,7 +43,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items in parentheses, and the operator or condition before them if there is one."""
+    """Items in parentheses, and the operator or condition before them if there is one.
+
+    :param at: the number of the word that begins it.
+    """
 
     operator: Word | None
     items: tuple[Item, ...]
@@ -93,19 +97,17 @@ class _Words(Lexer):
 
     def lex(self, data: str) -> Iterator[Word]:  # type: ignore[override]
         depth = 0
-        for match in re.finditer(r"\S+", data):
-            text = match.group()
+        for at, text in enumerate(data.split()):
             kind = _KINDS.get(text)
             if kind is None:
                 kind = "CONDITION" if text[-1] == "?" else "WORD"
             elif kind == "OPEN":
                 depth += 1
                 if depth > MAX_DEPTH:
-                    brief = f"groups are nested more than {MAX_DEPTH} deep"
-                    raise ValueSyntaxError(brief, text=data, column=match.start())
+                    raise error_at(data, at, f"groups are nested more than {MAX_DEPTH} deep")
             elif kind == "CLOSE":
                 depth -= 1
-            yield Word(kind, text, match.start())
+            yield Word(kind, text, at)
 
 
 class _Items(Transformer[Word, "list[Item]"]):
@@ -148,40 +150,44 @@ def _grammar() -> Lark:
     )
 
 
-def _unclosed(text: str) -> int | None:
-    """Return where the innermost group begins that is open at the end of ``text``."""
-    opened = []
-    for match in re.finditer(r"\S+", text):
-        if match.group() == "(":
-            opened.append(match.start())
-        elif match.group() == ")" and opened:
-            opened.pop()
-    return opened[-1] if opened else None
+def error_at(text: str, at: int, brief: str, *, shift: int = 0, hint: str = "") -> ValueSyntaxError:
+    """Return an error that points at a word.
 
-
-def _error(text: str, column: int, brief: str) -> ValueSyntaxError:
-    return ValueSyntaxError(brief, text=text, column=column)
+    :param at: the number of the word, from 0; :param shift: characters into it.
+    """
+    starts = (match.start() for match in re.finditer(r"\S+", text))
+    column = next(itertools.islice(starts, at, None), len(text))
+    return ValueSyntaxError(brief, text=text, column=column + shift, hint=hint)
 
 
 def _refusal(text: str, error: UnexpectedToken) -> ValueSyntaxError:
     """Say which rule is broken, and show where."""
-    token = error.token
-    if token.type == "$END":
-        opened = _unclosed(text)
-        if opened is not None:
-            return _error(text, opened, "the group that opens here is never closed")
-        word = re.search(r"\S+\s*\Z", text)
-        at = word.start() if word else 0
-        last = text[at:].strip()
-        after = "a file name" if last == "->" else "a group in parentheses"
-        return _error(text, at, f"{last!r} must be followed by {after}")
-    found = cast("Word", token)
-    if found.type == "CLOSE" and _unclosed(text[: found.at]) is None:
-        return _error(text, found.at, "this parenthesis closes no group")
-    before = text[: found.at].split()[-1] if found.at else ""
+    words = text.split()
+    ends = error.token.type == "$END"
+    at = len(words) if ends else cast("Word", error.token).at
+    found = "" if ends else words[at]
+    before = words[at - 1] if at else ""
+    wanted = ""
     if before == "->":
-        return _error(text, found.at, f"'->' must be followed by a file name, not {found.text!r}")
-    if _KINDS.get(before) == "OPERATOR" or before.endswith("?"):
-        brief = f"{before[:80]!r} must be followed by a group in parentheses"
-        return _error(text, found.at, f"{brief}, not {found.text[:80]!r}")
-    return _error(text, found.at, f"{found.text[:80]!r} must follow a URI")
+        wanted = "a file name"
+    elif _KINDS.get(before) == "OPERATOR" or before.endswith("?"):
+        wanted = "a group in parentheses"
+    if wanted:
+        instead = f", not by {found[:80]!r}" if found else ""
+        return error_at(text, at - 1, f"{before[:80]!r} must be followed by {wanted}{instead}")
+    if ends:
+        return error_at(text, _open_at_end(words), "the group that opens here is never closed")
+    if found == ")":
+        return error_at(text, at, "this parenthesis closes no group")
+    return error_at(text, at, f"{found[:80]!r} must follow a URI")
+
+
+def _open_at_end(words: list[str]) -> int:
+    """Return the number of the innermost ``(`` that is open at the end."""
+    opened = []
+    for at, word in enumerate(words):
+        if word == "(":
+            opened.append(at)
+        elif word == ")":
+            opened.pop()
+    return opened[-1]

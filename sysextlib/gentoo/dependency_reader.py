@@ -18,7 +18,7 @@ from sysextlib.gentoo.dependency import (
     Uri,
     UseConditional,
 )
-from sysextlib.gentoo.dependency_parser import Group, Item, Renamed, Word, parse_items
+from sysextlib.gentoo.dependency_parser import Group, Item, Renamed, Word, error_at, parse_items
 from sysextlib.gentoo.eapi import EapiFeatures, features
 from sysextlib.gentoo.use import is_flag
 
@@ -61,8 +61,8 @@ class _Reader:
     text: str
     rules: EapiFeatures
 
-    def refuse(self, column: int, brief: str, hint: str = "") -> NoReturn:
-        raise ValueSyntaxError(brief, text=self.text, column=column, hint=hint)
+    def refuse(self, at: int, brief: str, *, shift: int = 0, hint: str = "") -> NoReturn:
+        raise error_at(self.text, at, brief, shift=shift, hint=hint)
 
     def nodes(self, items: tuple[Item, ...]) -> tuple[Node, ...]:
         return tuple(
@@ -125,8 +125,8 @@ class _Reader:
         )
         if glued:
             brief = f"white space must separate {glued[0]!r} from {word.text[:80]!r}"
-            self.refuse(word.at + glued.start(), brief)
-        self.refuse(word.at + column, brief, hint)
+            self.refuse(word.at, brief, shift=glued.start())
+        self.refuse(word.at, brief, shift=column, hint=hint)
 
     def _renamed(self, item: Renamed) -> Uri:
         if self.kind != "SRC_URI":
@@ -146,6 +146,5 @@ class _Reader:
             self.refuse(word.at, f"{lifts}+ before a URI {since}")
         last = address.rpartition("/")[2]
         if not last and not name:
-            hint = "write URI -> NAME"
-            self.refuse(word.at, f"{word.text[:80]!r} names no file", hint)
+            self.refuse(word.at, f"{word.text[:80]!r} names no file", hint="write URI -> NAME")
         return Uri(address, name or last, bool(name), lifts)
