@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -307,7 +308,8 @@ def _read_files(folder: Path) -> Tree:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            entries.append(link_entry(name, str(path.readlink()), origin="definition"))
+            target = os.readlink(path)  # noqa: PTH115 - Path.readlink changes "./a" to "a"
+            entries.append(link_entry(name, target, origin="definition"))
         elif path.is_file():
             entries.append(_read_file(path, name))
         elif not path.is_dir():

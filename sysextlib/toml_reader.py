@@ -31,7 +31,8 @@ NOT_READ = {"not read": True}  # metadata of a field that no key of the file fil
 TreePath = NewType("TreePath", str)
 """A path of a tree: relative, normal."""
 Glob = NewType("Glob", str)
-"""A pattern for paths of a tree; see ``sysextlib.tree.glob_regex``."""
+"""A pattern for paths of a tree, see ``sysextlib.tree.glob_regex``; with "/" at its end it is for
+folders alone."""
 UseFlag = NewType("UseFlag", str)
 """A USE flag, with "-" before it when it must be off."""
 
@@ -189,11 +190,11 @@ def tree_path(text: str) -> TreePath:
 
 
 def tree_glob(text: str) -> Glob:
-    """Return ``text`` when it is a glob over a tree.
+    """Return ``text`` when it is a glob over a tree; "/" at its end stays.
 
     :raises ValueError: it is not.
     """
-    check_path(text)
+    check_path(text.removesuffix("/"))
     return Glob(text)
 
 

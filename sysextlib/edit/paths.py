@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.edit.changes import Change, Edited, nothing_matched
 from sysextlib.errors import EditError
-from sysextlib.tree import Entry, Kind, Tree, glob_regex, parents
+from sysextlib.tree import Entry, Kind, Tree, parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ def remove(tree: Tree, removal: Remove, sets: Mapping[str, tuple[Glob, ...]]) ->
     """
     gone: set[str] = set()
     for glob in sets[removal.set] if removal.set else removal.paths:
-        matched = {entry.path for entry in tree.matching(glob)}
+        matched = {entry.path for entry in matching(tree, glob)}
         if not matched and not removal.optional and not removal.set:
             raise nothing_matched("remove", glob)
         gone |= matched
@@ -40,15 +40,13 @@ def keep_only(tree: Tree, keep: KeepOnly) -> Edited:
     :raises EditError: a glob matched nothing and the edit is not optional.
     """
     below = keep.below + "/"
-    regexes = [glob_regex(glob) for glob in keep.paths]
+    matched: set[str] = set()
     for glob in keep.paths:
-        if not keep.optional and not tree.matching(glob):
+        found = {entry.path for entry in matching(tree, glob)}
+        if not found and not keep.optional:
             raise nothing_matched("keep_only", glob)
-    kept: set[str] = set()
-    for entry in tree:
-        path = entry.path
-        if any(regex.fullmatch(path) for regex in regexes) or kept & set(parents(path)):
-            kept.add(path)
+        matched |= found
+    kept = {e.path for e in tree if e.path in matched or matched & set(parents(e.path))}
     leading = {parent for path in kept for parent in parents(path)}
     gone = {e.path for e in tree if e.path.startswith(below)} - kept - leading
     return _without(tree, gone, "keep_only", "")
@@ -61,7 +59,7 @@ def transfer(tree: Tree, order: Transfer, verb: str) -> Edited:
 
     :raises EditError: nothing matched, several matches for one path, or the place is taken.
     """
-    matches = _topmost(tree.matching(order.path))
+    matches = _topmost(matching(tree, order.path))
     if not matches:
         if order.optional:
             return Edited(tree)
@@ -116,6 +114,14 @@ def drop_outside_usr(tree: Tree) -> Edited:
         if entry.path not in filled
     ]
     return Edited(tree.select(lambda entry: entry.parts[0] == "usr"), tuple(log))
+
+
+def matching(tree: Tree, glob: str) -> tuple[Entry, ...]:
+    """Return what a glob matches; with "/" at its end, the folders among it."""
+    found = tree.matching(glob.removesuffix("/"))
+    if glob.endswith("/"):
+        return tuple(entry for entry in found if entry.kind is Kind.DIRECTORY)
+    return found
 
 
 def _same(one: Entry, other: Entry) -> bool:
