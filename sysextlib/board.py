@@ -139,7 +139,7 @@ def _package_use(words: list[str], file: Path, number: int) -> PackageUse:
                 flags.append(use_flag(sign + prefix + word.removeprefix("-")))
     except SysextError as error:
         place = {"file": file, "line": number}
-        raise BoardError(error.brief, {**place, **error.facts}, error.hint) from error
+        raise BoardError(error.brief, {**place, **error.facts, **place}, error.hint) from error
     except ValueError as error:
         raise BoardError(str(error), {"file": file, "line": number}) from error
     return PackageUse(atom=atom, flags=tuple(flags))

@@ -100,7 +100,7 @@ class SysextDef:
     arches: tuple[Arch, ...] = tuple(Arch)
     boards: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    compression: Compression | None = None
+    compression: Compression = Compression.LZ4HC
     scope: tuple[Scope, ...] = ()
     may_replace: tuple[Glob, ...] = ()
     acknowledge: Mapping[str, str] = field(default_factory=dict)
@@ -129,10 +129,6 @@ class SysextDef:
             object.__setattr__(self, "main_package", self.packages[0])
         if self.main_package and self.main_package.cp not in {a.cp for a in self.packages}:
             raise ValueError(f"main_package {self.main_package.cp} is not among packages")
-        if self.compression is None:
-            plain = self.kind in {SysextKind.BASE, SysextKind.OEM}
-            default = Compression.NONE if plain else Compression.LZ4HC
-            object.__setattr__(self, "compression", default)
 
     @property
     def install_root(self) -> str:
@@ -252,6 +248,8 @@ class _PathSet:
 def _definition(
     values: Mapping[str, Any], source: Path, sets: Mapping[str, _PathSet], **given: Any
 ) -> SysextDef:
+    if values.get("kind") in (SysextKind.BASE, SysextKind.OEM):  # stored on compressed partitions
+        values = {"compression": Compression.NONE, **values}
     definition = _READER.build(SysextDef, values, source, **given)
     if definition.kind is SysextKind.ADHOC:
         raise DefinitionError("kind adhoc is for the command line", {"file": source, "key": "kind"})

@@ -137,7 +137,7 @@ class _Reading:
                 for key, v in value.items()
             }
             return types.MappingProxyType(read)
-        if dataclasses.is_dataclass(kind):
+        if dataclasses.is_dataclass(kind) and kind not in self.reader.parsers:
             return self.table(typing.cast("type[Any]", kind), value, where, {})
         if kind is bool or kind is int:
             if type(value) is not kind:
