@@ -75,6 +75,8 @@ class Squashfs:
         :param what: what errors call the image.
         :raises BaseError: it is no image that can be read.
         """
+        self.image = image
+        self.what = what
         self._blocks = Blocks(image, what)
         self._folders: dict[str, Inode | None] = {}
         self._listings: dict[int, dict[str, int]] = {}
@@ -135,7 +137,7 @@ class Squashfs:
         """
         inode = self._find(path)
         if inode is None or inode.kind is not Kind.FILE:
-            raise BaseError(f"{self._blocks.what} has no file {path}", {"file": self._blocks.image})
+            raise BaseError(f"{self.what} has no file {path}", {"file": self.image})
         position, left = inode.start, inode.size
         for stored in inode.blocks:
             size = min(self._blocks.block_size, left)
@@ -157,8 +159,8 @@ class Squashfs:
         entry = self.get(path)
         if entry is not None and entry.size > limit:
             raise BaseError(
-                f"{self._blocks.what} holds an unreasonably large {path}",
-                {"file": self._blocks.image, "size": entry.size, "limit": limit},
+                f"{self.what} holds an unreasonably large {path}",
+                {"file": self.image, "size": entry.size, "limit": limit},
             )
         return b"".join(self.chunks(path))
 

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2] / "sysextlib"
 LAYERS = [
     ["errors", "progress"],
     ["gentoo", "system", "tree", "workspace", "findings", "os_release"],
-    ["toml_reader"],
+    ["toml_reader", "real_paths"],
     ["verbs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file", "squashfs"],
     ["base"],

@@ -1,0 +1,83 @@
+"""Where a path really leads, when directories on the way are symlinks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sysextlib.tree import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sysextlib.tree import Entry
+
+LINK_LIMIT = 40  # symlinks in one resolution, as in the kernel (path_resolution(7))
+
+
+class LinkLoopError(ValueError):
+    """Symlinks that lead in a circle, or on and on.
+
+    :param path: the link at which it was noticed.
+    :param way: the links on the way, the first one first.
+    """
+
+    def __init__(self, path: str, way: list[str]) -> None:
+        super().__init__(f"the symlinks at /{path} lead nowhere")
+        self.path = path
+        self.way = " -> ".join(f"/{step}" for step in way[:10])
+
+
+class RealPaths:
+    """Follows symlinks as the kernel would below a root: "/" and ".." never leave it.
+
+    Results are remembered; call ``forget`` after adding a symlink to what ``lookup`` sees.
+    """
+
+    def __init__(self, lookup: Callable[[str], Entry | None]) -> None:
+        """Follow what ``lookup`` finds at a path whose leading parts are real directories."""
+        self._lookup = lookup
+        self._known: dict[str, str] = {"": ""}
+        self._following: list[str] = []
+
+    def forget(self) -> None:
+        """Forget what was resolved so far."""
+        self._known = {"": ""}
+
+    def real(self, path: str) -> str:
+        """Return ``path`` with every symlink in it followed, the last component too.
+
+        What does not exist is taken as it is named.
+
+        :raises LinkLoopError: symlinks form a loop, or are too many.
+        """
+        known = self._known.get(path)
+        if known is None:
+            parent, _, name = path.rpartition("/")
+            known = self._known[path] = self._step(self.real(parent), name)
+        return known
+
+    def target(self, path: str, target: str) -> str:
+        """Return where a symlink at the real path ``path`` leads; "" is the root.
+
+        :raises LinkLoopError: symlinks form a loop, or are too many.
+        """
+        current = "" if target.startswith("/") else path.rpartition("/")[0]
+        for part in target.split("/"):
+            if part == "..":
+                current = current.rpartition("/")[0]
+            elif part not in {"", "."}:
+                current = self._step(current, part)
+        return current
+
+    def _step(self, folder: str, name: str) -> str:
+        path = f"{folder}/{name}" if folder else name
+        entry = self._lookup(path)
+        if entry is None or entry.kind is not Kind.SYMLINK:
+            return path
+        if path in self._following or len(self._following) >= LINK_LIMIT:
+            raise LinkLoopError(path, [*self._following, path])
+        self._following.append(path)
+        try:
+            return self.target(path, entry.target)
+        finally:
+            self._following.pop()
