@@ -17,13 +17,13 @@ from sysextlib.errors import FetchError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from email.message import Message
 
 CHUNK = 1 << 20
 AGENT = "build-sysext"
 SCHEMES = frozenset({"http", "https"})
 # Answers that a later try may change: RFC 9110, 15.5 and 15.6, and RFC 6585.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 HINT = "see whether the address is right and the server is up; finished downloads are kept"
 
 
@@ -80,21 +80,37 @@ class _Pace:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a few redirects, never from https to http, never to another scheme."""
 
+    max_repeats = max_redirections = 1000  # the base class's own counts; ours is below
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
     def redirect_request(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: Message,  # type: ignore[override] # typeshed names its subclass
+        headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        """Return the next request.
+
+        :raises FetchError: the server sends us somewhere else than http, or on and on.
+        """
         new, old = urlsplit(newurl).scheme, urlsplit(req.full_url).scheme
         if new not in SCHEMES or (old == "https" and new != "https"):
             raise FetchError(
                 "a server redirects to where it may not",
                 {"from": req.full_url, "to": newurl[:500]},
                 hint="name the final address if you trust it",
+            )
+        followed: dict[str, int] = getattr(req, "redirect_dict", {})
+        if sum(followed.values()) >= self._most:
+            raise FetchError(
+                "a server redirects without end",
+                {"url": req.origin_req_host, "allowed": self._most, "last": newurl[:500]},
+                hint=HINT,
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -105,14 +121,12 @@ class Http:
     def __init__(self, patience: Patience | None = None) -> None:
         self._patience = patience or Patience()
         self._opener = urllib.request.OpenerDirector()
-        redirects = _Redirects()
-        setattr(redirects, "max_redirections", self._patience.redirects)
         for handler in (
             urllib.request.ProxyHandler(),
             urllib.request.HTTPHandler(),
             urllib.request.HTTPSHandler(),
             urllib.request.HTTPDefaultErrorHandler(),
-            redirects,
+            _Redirects(self._patience.redirects),
             urllib.request.HTTPErrorProcessor(),
         ):
             self._opener.add_handler(handler)
@@ -173,25 +187,23 @@ class Http:
                 return self._receive(url, out, response, have, most, show)
         except urllib.error.HTTPError as error:
             with error:
-                return self._not_given(url, out, error, have)
+                return self._not_given(out, error, have)
         except urllib.error.URLError as error:
             raise _TryAgainError(f"no answer: {error.reason}") from error
         except (OSError, http.client.HTTPException) as error:
             raise _TryAgainError(f"the connection broke: {error!r}") from error
 
-    def _not_given(
-        self, url: str, out: IO[bytes], error: urllib.error.HTTPError, have: int
-    ) -> Answer:
+    def _not_given(self, out: IO[bytes], error: urllib.error.HTTPError, have: int) -> Answer:
         if error.code == 416 and have:  # what we have is not its beginning
             out.truncate(0)
             raise _TryAgainError("the server could not resume")
         if error.code in PASSING:
             raise _TryAgainError(f"HTTP {error.code} {error.reason}")
-        if 300 < error.code < 400 and error.code != 304:
+        if error.code in REDIRECTS:  # to a scheme that urllib itself refuses
             raise FetchError(
-                "a server redirects without end",
-                {"url": url, "allowed": self._patience.redirects, "last": error.url},
-                hint=HINT,
+                "a server redirects to where it may not",
+                {"url": error.url, "to": error.headers.get("Location", "")[:500]},
+                hint="name the final address if you trust it",
             )
         return Answer(error.code, {key.lower(): value for key, value in error.headers.items()})
 
