@@ -58,7 +58,7 @@ def read_atom(text: str, eapi: str, *, wildcards: bool, repos: bool) -> AtomFiel
     if len(text) > MAX_LENGTH:
         raise ValueSyntaxError(f"an atom of {len(text)} characters", text=text)
     match = _ATOM.fullmatch(text)
-    if match is not None:
+    if match is not None and not (wildcards and match[5] and not match[2]):
         fields = _plain(text, match)
     elif wildcards and "*" in text and "**" not in text and (match := _WILDCARD.fullmatch(text)):
         fields = _wildcard(text, match)
