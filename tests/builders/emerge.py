@@ -200,7 +200,7 @@ def _main(manifest: Path) -> None:
             name, log = running.pop(pid)
             code = os.waitstatus_to_exitcode(status)
             outcomes[name] = code, Path(log).read_text(errors="replace")
-    print(json.dumps(outcomes))
+    sys.stdout.write(json.dumps(outcomes))
 
 
 def _child(emerge_main: Any, case: Mapping[str, Any], log: str) -> None:

@@ -8,8 +8,8 @@
                                         builds, whose BUILD_ID counts from 1
     [use]       everywhere, environment, complete; packages = {"atom" = ["flag", "-flag"]}
     [expect]    merge (in order) or error (texts that it must hold)
-    [portage]   differs (why), and what it does instead: merge or fails = true; or else order,
-                where both orders are right
+    [portage]   differs (why), and what emerge does instead: merge or fails = true. Or else order:
+                the same packages in another order that is right as well
 
 A package is named by its cpv, and by cpv-BUILD_ID where the binhost has several builds of it.
 """
@@ -44,7 +44,20 @@ _KEYS = {
     "portage": {"differs", "merge", "fails", "order"},
 }
 _PACKAGE_KEYS = frozenset(
-    "BDEPEND BUILD_ID BUILD_TIME DEPEND EAPI IDEPEND IUSE KEYWORDS PDEPEND RDEPEND SLOT USE".split()
+    [
+        "BDEPEND",
+        "BUILD_ID",
+        "BUILD_TIME",
+        "DEPEND",
+        "EAPI",
+        "IDEPEND",
+        "IUSE",
+        "KEYWORDS",
+        "PDEPEND",
+        "RDEPEND",
+        "SLOT",
+        "USE",
+    ]
 )
 
 
@@ -52,8 +65,10 @@ _PACKAGE_KEYS = frozenset(
 class Scenario:
     """A scenario as its file states it.
 
-    :param order: what emerge merges, in its order; None when it must fail.
-    :param differs: why emerge does something else than ``merge``.
+    :param merge: what we merge, in order; None when it must be refused.
+    :param error: texts that the refusal must hold.
+    :param portage_merge: what emerge merges, in its order; None when it must fail.
+    :param differs: why emerge does something else.
     """
 
     name: str
@@ -69,7 +84,6 @@ class Scenario:
     merge: tuple[str, ...] | None = None
     error: tuple[str, ...] = ()
     portage_merge: tuple[str, ...] | None = None
-    order_matters: bool = True
     differs: str = ""
 
     def resolve(self) -> MergePlan:
@@ -109,6 +123,7 @@ def load_scenario(path: Path) -> Scenario:
     portage_merge = tuple(portage["merge"]) if "merge" in portage else merge
     if portage.get("fails"):
         portage_merge = None
+    assert not portage.get("differs") or portage_merge != merge, f"{path}: no difference"
     if "order" in portage:
         assert merge is not None
         assert sorted(portage["order"]) == sorted(merge), f"{path}: not the same packages"
