@@ -151,6 +151,7 @@ class _Merge:
         self._entries: dict[str, Entry] = {}
         self._paths = RealPaths(self._lookup)
         self._conflicts: dict[str, list[str]] = {}
+        self._named = ""  # the path that is being added, as its package spells it
 
     def package(self, item: _Unpacked) -> None:
         """Add a package's entries, then what its phases would do to them."""
@@ -191,6 +192,7 @@ class _Merge:
         except LinkLoopError as error:
             self._conflicts.setdefault(entry.path, []).append(f"{error}: {error.way}")
             return
+        self._named = entry.path
         if path != entry.path:
             entry = replace(entry, path=path)
         above = self._file_above(path)
@@ -244,6 +246,8 @@ class _Merge:
             what = f"/{known.path} is a {known.kind}, not a directory"
         else:
             what = ", ".join(differences(known, entry))
+        if self._named != entry.path:
+            what += f" (named /{self._named})"
         self._conflicts.setdefault(entry.path, []).append(f"{owners}: {what}")
 
     def _set_capability(self, capability: FileCapability, item: _Unpacked) -> None:

@@ -175,7 +175,7 @@ class _PhaseReading:
         words = command.words
         while words[0] in {"nonfatal", "command", "builtin", "LC_ALL=C"} and len(words) > 1:
             words = words[1:]
-        name = unquote(words[0])
+        name = words[0] if words[0] in HARMLESS else unquote(words[0])
         text = " ".join(words)
         if command.writes:
             self.unknown.append(" ".join([text, *(f"> {target}" for target in command.writes)]))

@@ -292,6 +292,9 @@ class _Reader:
     # Simple commands.
 
     def _finish(self) -> None:
+        """End the simple command that was being read, if there is one."""
+        if not (self._words or self._writes):
+            return
         words, writes, negated = self._words, self._writes, self._negated
         self._words, self._writes, self._negated = [], [], False
         while words and _ASSIGNMENT.match(words[0]):
