@@ -1,5 +1,6 @@
 """sysexts/NAME/sysext.toml: read strictly, or refused with the place and the next step."""
 
+import os
 import re
 import typing
 from pathlib import Path
@@ -188,8 +189,6 @@ def test_files_keep_their_executable_bit_and_no_other(tmp_path):
 
 
 def test_a_fifo_below_files_is_refused(tmp_path):
-    import os
-
     folder = write_definition(tmp_path, files={"usr/a": ""})
     os.mkfifo(folder / "files/usr/pipe")
     with pytest.raises(DefinitionError, match="neither a file"):
