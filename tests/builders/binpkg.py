@@ -94,7 +94,7 @@ class PackageSpec:
         if not self.build_id:
             return f"{self.cpv}.{'gpkg.tar' if self.form == 'gpkg' else 'tbz2'}"
         suffix = "gpkg.tar" if self.form == "gpkg" else "xpak"
-        return f"{self.category}/{_name(self.pf)}/{self.pf}-{self.build_id}.{suffix}"
+        return f"{self.category}/{name_of(self.pf)}/{self.pf}-{self.build_id}.{suffix}"
 
     def vdb(self) -> dict[str, bytes]:
         """All keys as they are stored: a line each."""
@@ -286,7 +286,7 @@ def _number(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
-def _name(pf: str) -> str:
+def name_of(pf: str) -> str:
     """Return PN of a PF: what is left of the last part that starts with a digit after "-"."""
     words = pf.split("-")
     if words[-1].startswith("r") and words[-1][1:].isdigit():
