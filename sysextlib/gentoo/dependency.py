@@ -211,15 +211,13 @@ def _group(operator: str, children: tuple[Node, ...]) -> str:
 
 
 def _parse(kind: str, text: str, eapi: str, source: str) -> AllOf:
-    features(eapi)
-    if not text or text.isspace():
-        return AllOf()
-    # Imported here because it imports lark.
-    from sysextlib.gentoo.dependency_reader import read_tree
-
-    read = read_tree if len(text) > _CACHED_LENGTH else _read_cached
     try:
-        return read(kind, text, eapi)
+        features(eapi)
+        if not text or text.isspace():
+            return AllOf()
+        if len(text) > _CACHED_LENGTH:
+            return _read(kind, text, eapi)
+        return _read_cached(kind, text, eapi)
     except ValueSyntaxError as error:
         raise ValueSyntaxError(
             f"{kind}: {error.brief}",
@@ -230,8 +228,10 @@ def _parse(kind: str, text: str, eapi: str, source: str) -> AllOf:
         ) from None
 
 
-@functools.lru_cache(maxsize=4096)
-def _read_cached(kind: str, text: str, eapi: str) -> AllOf:
-    from sysextlib.gentoo.dependency_reader import read_tree
+def _read(kind: str, text: str, eapi: str) -> AllOf:
+    from sysextlib.gentoo.dependency_reader import read_tree  # late: it loads lark
 
     return read_tree(kind, text, eapi)
+
+
+_read_cached = functools.lru_cache(maxsize=4096)(_read)

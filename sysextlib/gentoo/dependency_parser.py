@@ -17,7 +17,7 @@ from sysextlib.errors import ValueSyntaxError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LENGTH: Final = 4 << 20
+MAX_LENGTH: Final = 2 << 20
 """Characters of the longest text read; the longest SRC_URI known are a tenth of it."""
 
 MAX_DEPTH: Final = 100

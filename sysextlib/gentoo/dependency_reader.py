@@ -72,7 +72,7 @@ class _Reader:
     def _group(self, group: Group) -> Node:
         if not group.items and self.kind != "REQUIRED_USE":
             # PMS allows it, but Portage takes it for a mistake and refuses the ebuild.
-            self.refuse(group.at, "an empty group")
+            self.refuse(group.at, "an empty group, which Portage refuses")
         children = self.nodes(group.items)
         operator = group.operator
         if operator is None:
@@ -84,7 +84,7 @@ class _Reader:
                 self.refuse(operator.at, f"{operator.text[:80]!r} names no USE flag")
             return UseConditional(flag, negated, children)
         if operator.text not in _ALLOWED[self.kind]:
-            self.refuse(operator.at, f"{operator.text} groups cannot stand here")
+            self.refuse(operator.at, f"{operator.text} groups are not for {self.kind}")
         if operator.text == "??" and not self.rules.at_most_one_of:
             self.refuse(
                 operator.at, f"?? groups begin with EAPI 5, and this is EAPI {self.rules.eapi}"

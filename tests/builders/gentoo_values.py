@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 EAPIS = st.sampled_from([str(number) for number in range(10)])
 FLAGS = st.sampled_from(["a", "b", "c", "x86", "py_3-12", "a+b", "f@g"])
@@ -63,8 +67,39 @@ ATOMS = st.builds(
 """Atoms that EAPI 8 allows, but for a flag that occurs with two defaults."""
 
 _PIECES = st.sampled_from(
-    ["!", "=", "~", "<", ">", "*", "/", ":", "::", "[", "]", ",", "(+)", "(-)", "?", "-", ".", "+"]
-    + ["_", "@", "-r1", "-1", "1.2", "_p1", "a", "b", "foo", "sys-fs", "0", " ", "é"]
+    [
+        "!",
+        "=",
+        "~",
+        "<",
+        ">",
+        "*",
+        "/",
+        ":",
+        "::",
+        "[",
+        "]",
+        ",",
+        "(+)",
+        "(-)",
+        "?",
+        "-",
+        ".",
+        "+",
+        "_",
+        "@",
+        "-r1",
+        "-1",
+        "1.2",
+        "_p1",
+        "a",
+        "b",
+        "foo",
+        "sys-fs",
+        "0",
+        "é",
+        " ",
+    ]
 )
 
 
@@ -89,8 +124,10 @@ def trees(
     smallest = 0 if empty else 1
 
     def group(item: SearchStrategy[str]) -> SearchStrategy[str]:
-        inner = st.lists(item, min_size=smallest, max_size=4).map(" ".join)
-        return st.builds("{}( {} )".format, prefix, inner)
+        inner = st.lists(item, min_size=smallest, max_size=4)
+        return st.builds(
+            lambda before, items: f"{before}{' '.join(['(', *items, ')'])}", prefix, inner
+        )
 
     return st.lists(st.recursive(leaf, group, max_leaves=12), max_size=4).map(" ".join)
 
