@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sysextlib.gentoo.atom import Atom
     from sysextlib.gentoo.dependency import Node
     from sysextlib.resolve.universe import Candidate, Universe
 
 ASKED = "asked for"
+MOST_REASONS: Final = 24
+"""How long a chain of reasons is shown whole; it is what a hostile index can make long."""
+
 _NO_FLAGS: frozenset[str] = frozenset()
 
 
@@ -44,23 +47,29 @@ class Requirement:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Who wants it, from the nearest to the user."""
-        reasons = []
-        step: Requirement | None = self
-        while step is not None:
-            reasons.append(f"{step.why} of {step.parent}" if step.parent else ASKED)
-            step = step.via
-        return tuple(reasons)
+        return tuple(self._told(lambda step: step._who))
 
     @property
     def chain(self) -> str:
         """Who wants what, a line each, from the user down to this requirement."""
-        lines = []
+        return "\n".join(reversed(self._told(lambda step: f"{step.need} ({step._who})")))
+
+    @property
+    def _who(self) -> str:
+        return f"{self.why} of {self.parent}" if self.parent else ASKED
+
+    def _told(self, tell: Callable[[Requirement], str]) -> list[str]:
+        """Tell of this requirement and all that led to it, but of a long way both ends only."""
+        steps = []
         step: Requirement | None = self
         while step is not None:
-            who = f"{step.why} of {step.parent}" if step.parent else ASKED
-            lines.append(f"{step.need} ({who})")
+            steps.append(step)
             step = step.via
-        return "\n".join(reversed(lines))
+        if len(steps) <= MOST_REASONS:
+            return list(map(tell, steps))
+        half = MOST_REASONS // 2
+        left_out = f"({len(steps) - 2 * half} more)"
+        return [*map(tell, steps[:half]), left_out, *map(tell, steps[-half:])]
 
 
 class Placement(NamedTuple):

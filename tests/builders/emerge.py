@@ -105,7 +105,7 @@ def pretend(scenarios: Sequence[Scenario], folder: Path, *, jobs: int = 2) -> di
         "TERM": "dumb",
         "LANG": "C.UTF-8",
     }
-    argv = [sys.executable, "-m", "tests.builders.emerge", manifest]
+    argv: list[str | Path] = [sys.executable, "-m", "tests.builders.emerge", manifest]
     result = run(argv, cwd=ROOT, env=env, timeout=600)
     return {name: Outcome(*found) for name, found in json.loads(result.stdout).items()}
 

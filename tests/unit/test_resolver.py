@@ -117,7 +117,7 @@ def test_base_with_dependencies_that_cannot_be_read_is_no_obstacle():
 
 
 def test_chain_longer_than_python_recurses_is_resolved():
-    length = 3000
+    length = 1500
     available = [
         make_package(f"app/p{n}-1", {"RDEPEND": f"app/p{n + 1}"} if n < length else {})
         for n in range(length + 1)
