@@ -1,0 +1,268 @@
+"""From the command line to orders and inputs: everything that can be wrong is found here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sysextlib.base import open_base
+from sysextlib.binpkg.binhost import Binhosts, open_binhost
+from sysextlib.board import load_board
+from sysextlib.cli.flags import BUILD
+from sysextlib.definition import Compression, SysextDef, adhoc, choose, load_catalogue
+from sysextlib.edit.mangle import require_program
+from sysextlib.errors import BoardError, DefinitionError, UsageError
+from sysextlib.image.compression import mkfs_options
+from sysextlib.image.keys import load_signing_key, make_signing_key
+from sysextlib.order import Inputs, Keys, Order
+from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
+from sysextlib.resolve.use_request import UseRule
+from sysextlib.system.cache import cache_root
+from sysextlib.system.tools import Tools
+from sysextlib.versions import require_one_version
+from sysextlib.workspace import OutputNames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sysextlib.board import Board
+    from sysextlib.cli.flags import Call
+    from sysextlib.image.keys import SigningKey
+    from sysextlib.payload.keys import PayloadKey
+    from sysextlib.progress import Progress
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_BOARD = "amd64-usr"
+KEYS = ROOT / "__build__" / "keys"
+TOOLS = ("mkfs.erofs", "fsck.erofs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one call does."""
+
+    orders: tuple[Order, ...]
+    inputs: Inputs
+
+
+def prepare_keys(call: Call, progress: Progress) -> Keys:
+    """Load the keys that sign, or make the checkout's own.
+
+    :raises SigningKeyError: one of them cannot serve.
+    """
+    return Keys(image=_signing_key(progress), payload=_payload_keys(call, progress))
+
+
+def chosen_board(call: Call) -> Board:
+    """Return the board that the call, the checkout's .default_board or upstream's default names.
+
+    :raises BoardError: there is none of that name.
+    """
+    default = ROOT / ".default_board"
+    name = call.text("board")
+    if name is None and default.exists():
+        name = default.read_text(encoding="utf-8").strip()
+    return load_board(name or DEFAULT_BOARD, ROOT)
+
+
+def prepare(call: Call, progress: Progress) -> Job:
+    """Check everything about a call before the first slow step.
+
+    :raises SysextError: what is wrong, and what to do.
+    """
+    jobs = job_count(call)
+    board = chosen_board(call)
+    definitions, after = _definitions(call, board)
+    image = base_image(call, board)
+    pkginfo = _pkginfo(call)
+    mangle = call.text("manglefs_script")
+    program = require_program(Path(mangle)) if mangle else None
+    mkfs_options(Compression.LZ4HC, call.text("mkerofs_opts") or "")
+    tools = Tools.locate()
+    if call.command == BUILD:
+        _require_tools(tools, call)
+    base = open_base(image, pkginfo)
+    binhosts = _binhosts(call, board, progress)
+    require_one_version(
+        base,
+        board,
+        [one.location for one in binhosts.binhosts],
+        ignore=call.on("ignore_version_mismatch"),
+        progress=progress,
+    )
+    inputs = Inputs(
+        board=board,
+        base=base,
+        pkginfo=pkginfo,
+        binhosts=binhosts,
+        use=(UseRule.parse(os.environ["USE"].split()),) if os.environ.get("USE") else (),
+        tools=tools,
+        jobs=jobs,
+    )
+    orders = tuple(
+        _order(call, definition, after[definition.key], image, program)
+        for definition in definitions
+    )
+    return Job(orders=orders, inputs=inputs)
+
+
+def job_count(call: Call) -> int:
+    """Return --jobs, or the number of processors that this process may use.
+
+    :raises UsageError: not a number from 1 on.
+    """
+    text = call.text("jobs")
+    if text is None:
+        return len(os.sched_getaffinity(0))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1024:
+        raise UsageError(f"--jobs takes a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def base_image(call: Call, board: Board) -> Path:
+    """Return the base image that the call names, or the board's newest local one.
+
+    :raises BoardError: the board has none. :raises UsageError: the named one is no file.
+    """
+    given = call.text("squashfs_base")
+    if given is not None:
+        if not Path(given).is_file():
+            raise UsageError(f"base image {given} is not a file", hint="see --squashfs_base")
+        return Path(given)
+    for path in board.base_image_paths():
+        if path.is_file():
+            return path
+    demo = board.name.startswith("demo-")
+    raise BoardError(
+        f"board {board.name} has no base image here",
+        {"looked for": "\n".join(str(path) for path in board.base_image_paths())},
+        hint="run ci/demo, which builds it" if demo else "name one with --squashfs_base=FILE",
+    )
+
+
+def output_folder(call: Call, image: Path) -> Path:
+    """Return --image_builddir, or the folder "sysext" beside the base image."""
+    given = call.text("image_builddir")
+    return Path(given) if given is not None else image.parent / "sysext"
+
+
+def _require_tools(tools: Tools, call: Call) -> None:
+    tools.require(*TOOLS)
+    for flag, name in (
+        ("generate_pkginfo", "mksquashfs"),
+        ("strip_binaries", "strip"),
+        ("manglefs_script", "bwrap"),
+    ):
+        if call.given.get(flag):
+            tools.require(name)
+
+
+def _definitions(
+    call: Call, board: Board
+) -> tuple[tuple[SysextDef, ...], Mapping[str, tuple[SysextDef, ...]]]:
+    """Return what to build, and what lies below each."""
+    catalogue = load_catalogue(ROOT)
+    atoms = [atom for atom in (call.text("metapkgs") or "").split(",") if atom]
+    words = list(call.words)
+    if not words:
+        raise UsageError(
+            "nothing to build is named", hint="./build_sysext.py list shows what there is"
+        )
+    if atoms or any("/" in word for word in words[1:]):
+        definition = adhoc(words[0], [*atoms, *words[1:]])
+        return (definition,), {definition.key: ()}
+    if "/" in words[0]:
+        raise UsageError(
+            f"{words[0]} is a package, and the extension has no name",
+            hint=f"./build_sysext.py NAME {' '.join(words)}",
+        )
+    found = tuple(dict.fromkeys(choose(catalogue, word) for word in words))
+    for definition in found:
+        if not definition.fits(board.name, board.arch):
+            boards = ", ".join(definition.boards) or ", ".join(definition.arches)
+            raise DefinitionError(
+                f"{definition.key} is not built for board {board.name}", {"built for": boards}
+            )
+    return found, {definition.key: _below(definition, catalogue) for definition in found}
+
+
+def _below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[SysextDef, ...]:
+    """Return the extensions under a definition, the lowest first."""
+    found: dict[str, SysextDef] = {}
+    for name in definition.after:
+        for below in _below(catalogue[name], catalogue):
+            found.setdefault(below.key, below)
+        found.setdefault(name, catalogue[name])
+    return tuple(found.values())
+
+
+def _order(
+    call: Call,
+    definition: SysextDef,
+    after: tuple[SysextDef, ...],
+    image: Path,
+    mangle: Path | None,
+) -> Order:
+    OutputNames(definition.name)  # refuses what cannot be a file name
+    compression = call.text("compression")
+    default = definition.compression
+    assert default is not None
+    return Order(
+        definition=definition,
+        after=after,
+        output=output_folder(call, image),
+        compression=Compression(compression) if compression else default,
+        mkerofs_opts=call.text("mkerofs_opts") or "",
+        strip=call.on("strip_binaries"),
+        pkginfo=call.on("generate_pkginfo"),
+        mangle=mangle,
+        version_field=os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID",
+    )
+
+
+def _pkginfo(call: Call) -> tuple[Path, ...]:
+    paths = tuple(Path(text) for text in (call.text("base_pkginfo") or "").split(":") if text)
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"package database {path} is not a file", hint="see --base_pkginfo")
+    return paths
+
+
+def _binhosts(call: Call, board: Board, progress: Progress) -> Binhosts:
+    locations: Sequence[str] = call.texts("binhost") or board.binhosts
+    cache = cache_root()
+    offline = call.on("offline")
+    return Binhosts(
+        tuple(open_binhost(place, cache, progress, offline=offline) for place in locations)
+    )
+
+
+def _signing_key(progress: Progress) -> SigningKey:
+    """Return the key of SYSEXT_SIGNING_KEY_DIR, else the checkout's own, made when absent."""
+    given = os.environ.get("SYSEXT_SIGNING_KEY_DIR")
+    if given:
+        return load_signing_key(Path(given))
+    folder = KEYS / "sysext"
+    if not (folder / "sysexts.key").exists():
+        KEYS.mkdir(parents=True, exist_ok=True)
+        key = make_signing_key(folder, "Extension key of a checkout")
+        progress.warn(
+            f"images are signed with a key made just now, {folder}; set SYSEXT_SIGNING_KEY_DIR"
+            " for a key that machines trust"
+        )
+        return key
+    progress.warn("images are signed with this checkout's own key (SYSEXT_SIGNING_KEY_DIR unset)")
+    return load_signing_key(folder)
+
+
+def _payload_keys(call: Call, progress: Progress) -> tuple[PayloadKey, ...]:
+    given = call.texts("payload_key")
+    if given:
+        return tuple(load_payload_key(Path(path)) for path in given)
+    KEYS.mkdir(parents=True, exist_ok=True)
+    key, made = load_or_make_payload_key(KEYS / "payload")
+    if made:
+        progress.warn(f"payloads are signed with a key made just now, {KEYS / 'payload'}")
+    return (key,)

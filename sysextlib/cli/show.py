@@ -1,0 +1,247 @@
+"""The commands that only look: list, verify and inspect."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sysextlib.cli.prepare import ROOT, base_image, chosen_board, job_count, output_folder
+from sysextlib.errors import BoardError, SysextError, UsageError, VerifyError
+from sysextlib.workspace import OutputNames
+
+if TYPE_CHECKING:
+    from sysextlib.board import Board
+    from sysextlib.cli.flags import Call
+    from sysextlib.definition import SysextDef
+
+
+def catalogue(call: Call) -> int:
+    """List the extensions that a board can have."""
+    from sysextlib.definition import load_catalogue
+
+    if call.words:
+        raise UsageError("list takes no words", {"given": " ".join(call.words)})
+    board = chosen_board(call)
+    fitting = [one for one in load_catalogue(ROOT).values() if one.fits(board.name, board.arch)]
+    if call.on("json"):
+        rows = [_row(one, _built(call, board, one)) for one in fitting]
+        print(json.dumps({"board": board.name, "extensions": rows}, indent=2))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    from sysextlib.report.disk_usage import human
+
+    table = Table(box=None, header_style="dim")
+    for column in ("name", "image", "kind", "packages", "USE", "built"):
+        table.add_column(column, overflow="fold")
+    for one in fitting:
+        size = _built(call, board, one)
+        table.add_row(
+            one.key,
+            one.name,
+            str(one.kind),
+            "\n".join(map(str, one.packages)),
+            " ".join(one.use),
+            human(size) if size else "-",
+        )
+    Console(highlight=False).print(table)
+    return 0
+
+
+def _row(definition: SysextDef, built: int) -> dict[str, object]:
+    return {
+        "key": definition.key,
+        "name": definition.name,
+        "kind": str(definition.kind),
+        "summary": definition.summary,
+        "packages": [str(atom) for atom in definition.packages],
+        "use": list(definition.use),
+        "arches": [str(arch) for arch in definition.arches],
+        "after": list(definition.after),
+        "built_bytes": built,
+    }
+
+
+def _built(call: Call, board: Board, definition: SysextDef) -> int:
+    """Return the size of the image in the output folder, 0 when there is none."""
+    try:
+        folder = output_folder(call, base_image(call, board))
+    except BoardError:
+        if call.text("image_builddir") is None:
+            return 0
+        folder = Path(call.text("image_builddir") or "")
+    image = folder / OutputNames(definition.name).image
+    return image.stat().st_size if image.is_file() else 0
+
+
+def verify(call: Call) -> int:
+    """Check files; each gets a line, and the first fault decides the exit code."""
+    if not call.words:
+        raise UsageError("verify needs files", hint="./build_sysext.py verify FILE...")
+    code, results = 0, []
+    for word in call.words:
+        path = Path(word)
+        try:
+            told = _verify(call, path)
+        except SysextError as error:
+            code = code or error.exit_code
+            results.append({"file": word, "intact": False, "error": error.brief, **error.facts})
+            if not call.on("json"):
+                print(f"{word}: DAMAGED")
+                print(f"error: {error}", file=sys.stderr)
+            continue
+        results.append({"file": word, "intact": True, **told})
+        if not call.on("json"):
+            print(f"{word}: ok, " + ", ".join(f"{key} {value}" for key, value in told.items()))
+    if call.on("json"):
+        print(json.dumps(results, indent=2))
+    return code
+
+
+def _verify(call: Call, path: Path) -> dict[str, str]:
+    from sysextlib.payload.reader import is_payload
+
+    if not path.is_file():
+        raise VerifyError(f"{path} is not a file")
+    if is_payload(path):
+        return _verify_payload(call, path)
+    return _verify_image(call, path)
+
+
+def _verify_payload(call: Call, path: Path) -> dict[str, str]:
+    from sysextlib.payload.keys import load_payload_public_key
+    from sysextlib.payload.verify import verify_payload
+
+    given = call.text("payload_pubkey")
+    key = load_payload_public_key(Path(given)) if given else None
+    found = verify_payload(path, key, jobs=job_count(call))
+    return {
+        "kind": "payload",
+        "image sha256": found.image_sha256,
+        "signed by": found.key or "someone (no --payload_pubkey given)",
+    }
+
+
+def _verify_image(call: Call, path: Path) -> dict[str, str]:
+    from sysextlib.image.inspect import inspect_image
+    from sysextlib.image.keys import load_certificate
+    from sysextlib.image.verify import verify_ddi
+    from sysextlib.system.tools import Tools
+
+    given = call.text("certificate")
+    certificate = load_certificate(Path(given)) if given else None
+    tools = Tools.locate()
+    found = verify_ddi(path, tools, certificate=certificate, jobs=job_count(call))
+    name = inspect_image(path, tools).name
+    if name != path.stem:
+        raise VerifyError(
+            f"{path} is called otherwise than the extension in it, so systemd would refuse it",
+            {"extension-release": name},
+            hint=f"rename it to {name}.raw",
+        )
+    return {
+        "kind": "image",
+        "root hash": found.root_hash,
+        "signed by": found.signer if found.trusted else f"{found.signer} (no --certificate given)",
+    }
+
+
+def inspect(call: Call) -> int:
+    """Show what is in one image or payload."""
+    if len(call.words) != 1:
+        raise UsageError("inspect takes one file", hint="./build_sysext.py inspect FILE")
+    from sysextlib.payload.reader import is_payload
+
+    path = Path(call.words[0])
+    if not path.is_file():
+        raise VerifyError(f"{path} is not a file")
+    facts = _inspect_payload(path) if is_payload(path) else _inspect_image(path)
+    if call.on("json"):
+        print(json.dumps(facts, indent=2))
+        return 0
+    for title, values in facts.items():
+        print(title)
+        for line in _lines(values):
+            print(f"  {line}")
+    return 0
+
+
+def _lines(values: object) -> list[str]:
+    if isinstance(values, dict):
+        width = max(map(len, values), default=0)
+        return [f"{key:<{width}}  {value}" for key, value in values.items()]
+    return [str(value) for value in values] if isinstance(values, list) else [str(values)]
+
+
+def _inspect_image(path: Path) -> dict[str, object]:
+    from sysextlib.image.inspect import inspect_image
+    from sysextlib.system.tools import Tools
+
+    found = inspect_image(path, Tools.locate())
+    ddi = found.ddi
+    return {
+        "release": dict(found.release),
+        "image": {
+            "architecture": ddi.arch.systemd_name,
+            "bytes": path.stat().st_size,
+            "root hash": ddi.root_hash.hex(),
+            "signed by key": ddi.signature.fingerprint,
+            "entries": len(found.entries),
+        },
+        "partitions": {
+            part.name: f"{part.offset:>12} + {part.size:>12}  {part.uuid}"
+            for part in ddi.partitions
+        },
+        "packages": _packages_beside(path),
+        "contents": [_entry_line(entry) for entry in found.entries if entry.path],
+    }
+
+
+def _entry_line(entry: object) -> str:
+    from sysextlib.image.erofs_reader import ImageEntry
+
+    assert isinstance(entry, ImageEntry)
+    target = f" -> {entry.target}" if entry.target else ""
+    xattrs = "".join(f"  {name}={value!r}" for name, value in entry.xattrs)
+    return (
+        f"{entry.kind:<9} {entry.mode:04o} {entry.uid}:{entry.gid} {entry.size:>10}"
+        f" {entry.path}{target}{xattrs}"
+    )
+
+
+def _packages_beside(path: Path) -> list[str]:
+    """Return the packages that the manifest beside an image names, if it is that image's."""
+    import hashlib
+
+    manifest = path.with_name(OutputNames(path.stem).manifest)
+    try:
+        values = json.loads(manifest.read_bytes())
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        if sha256 in {one["sha256"] for one in values["outputs"]}:
+            return [one["cpv"] for one in values["packages"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return [f"(unknown: no {manifest.name} of this image beside it)"]
+
+
+def _inspect_payload(path: Path) -> dict[str, object]:
+    from sysextlib.payload.reader import read_payload
+
+    payload = read_payload(path)
+    manifest = payload.manifest
+    info = manifest.new
+    return {
+        "payload": {
+            "bytes": payload.size,
+            "operations": len(manifest.operations),
+            "signatures": ", ".join(f"version {one.version}" for one in payload.signatures),
+        },
+        "image": {
+            "bytes": info.size if info else "(not stated)",
+            "sha256": info.sha256.hex() if info and info.sha256 else "(not stated)",
+        },
+    }

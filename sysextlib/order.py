@@ -1,0 +1,70 @@
+"""What a build is asked for, complete and checked, and what several builds share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sysextlib.base import Base
+    from sysextlib.binpkg.binhost import Binhosts
+    from sysextlib.board import Board
+    from sysextlib.definition import Compression, SysextDef
+    from sysextlib.image.keys import SigningKey
+    from sysextlib.payload.keys import PayloadKey
+    from sysextlib.resolve.use_request import UseRule
+    from sysextlib.system.tools import Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One extension as the user wants it.
+
+    :param after: the extensions below it, in dependency order; what they merge counts as installed.
+    :param version_field: the key of the stamp that bears the base's VERSION_ID.
+    """
+
+    definition: SysextDef
+    after: tuple[SysextDef, ...] = ()
+    output: Path
+    compression: Compression
+    mkerofs_opts: str = ""
+    strip: bool = False
+    pkginfo: bool = False
+    mangle: Path | None = None
+    version_field: str = "VERSION_ID"
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What all builds of one call share; read once.
+
+    :param use: USE=... of the call, over what board and definition say.
+    :param jobs: how many things one build works on at once.
+    """
+
+    board: Board
+    base: Base
+    pkginfo: tuple[Path, ...]
+    binhosts: Binhosts
+    use: tuple[UseRule, ...] = ()
+    tools: Tools
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What signs.
+
+    :param payload: update_engine looks at the last one's signature.
+    """
+
+    image: SigningKey
+    payload: tuple[PayloadKey, ...]

@@ -1,0 +1,54 @@
+"""Which extension-release a build gets: the base's version, and what its main package says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sysextlib.image.release import ExtensionRelease
+from sysextlib.install.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sysextlib.base import Base
+    from sysextlib.binpkg.model import BinaryPackage
+    from sysextlib.gentoo.arch import Arch
+    from sysextlib.order import Order
+
+
+def stamp(
+    order: Order, arch: Arch, base: Base, packages: Sequence[BinaryPackage]
+) -> ExtensionRelease:
+    """Return the stamp of an extension made of these packages.
+
+    Name, version and home page are those of the definition's main package; an extension without
+    one has none of the three.
+
+    :raises PackageError: the main package's environment cannot be read.
+    """
+    release = ExtensionRelease(
+        name=order.name,
+        os_id=base.id,
+        version_id=base.version_id,
+        version_field=order.version_field,
+        arch=arch,
+        scope=tuple(order.definition.scope),
+    )
+    main = _main_package(order, packages)
+    if main is None:
+        return release
+    homepage = main.metadata.get("HOMEPAGE", b"").decode(errors="replace")
+    return replace(
+        release,
+        sysext_name=Environment.of(main.metadata, str(main.package)).scalar("SYSEXT_NAME"),
+        sysext_version_id=main.package.cpv.pvr,
+        home_url=" ".join(homepage.split()),
+    )
+
+
+def _main_package(order: Order, packages: Sequence[BinaryPackage]) -> BinaryPackage | None:
+    atom = order.definition.main_package
+    if atom is None:
+        return None
+    return next((one for one in packages if atom.matches(one.package)), None)
