@@ -157,27 +157,31 @@ _FORM: Final = "an atom is like >=dev-lang/python-3.11:3.11[ssl]"
 
 def _explain(text: str, *, wildcards: bool) -> NoReturn:
     """Refuse a text that has not the form of an atom, naming the first part that is wrong."""
+    if wildcards and "*" in text:
+        hint = "asterisks stand for parts of CATEGORY/NAME, never two in a row; then a slot and "
+        hint += "a repository may follow, but no version and no USE dependencies"
+        _refuse(text, text.index("*"), "not what an atom with wildcards looks like", hint)
     head = re.match(_HEAD, text)
     start = head.end() if head else 0
     category = re.compile(CATEGORY).match(text, start)
     at = category.end() if category else start
     if text[at : at + 1] != "/":
-        _explain_category(text, start, at, wildcards=wildcards)
+        _explain_category(text, start, at)
     pf = re.compile(_PF).match(text, at + 1)
     if pf is None:
-        if text[at + 1 : at + 2] == "*" and not wildcards:
+        if text[at + 1 : at + 2] == "*":
             _refuse(text, at + 1, "only configuration files may use wildcards")
         _refuse(text, at + 1, "no package name after the category", _FORM)
-    _explain_tail(text, pf.end(), wildcards=wildcards)
+    _explain_tail(text, pf.end())
 
 
-def _explain_category(text: str, start: int, at: int, *, wildcards: bool) -> NoReturn:
+def _explain_category(text: str, start: int, at: int) -> NoReturn:
     found = text[at : at + 1]
     if not text:
         _refuse(text, 0, "an empty atom", _FORM)
     if found == "!":
         _refuse(text, at, "a blocker has one or two exclamation marks")
-    if found == "*" and not wildcards:
+    if found == "*":
         _refuse(text, at, "only configuration files may use wildcards")
     if "/" not in text[start:]:
         _refuse(text, start, f"{text[:80]!r} has no category", _FORM)
@@ -204,12 +208,9 @@ def _explain_name(text: str, at: int, name: str) -> NoReturn:
     _refuse(text, at + dot, "a package name cannot hold '.'")
 
 
-def _explain_tail(text: str, at: int, *, wildcards: bool) -> NoReturn:
+def _explain_tail(text: str, at: int) -> NoReturn:
     """Refuse what comes after category, name and version."""
-    found = text[at : at + 1]
-    if found == "*":
-        at += 1
-        found = text[at : at + 1]
+    at += text.startswith("*", at)
     slot = re.compile(_SLOT).match(text, at)
     repo = re.compile(_REPO).match(text, slot.end() if slot else at)
     end = repo.end() if repo else at
@@ -222,10 +223,8 @@ def _explain_tail(text: str, at: int, *, wildcards: bool) -> NoReturn:
         close = text.find("]", end)
         if close < 0:
             _refuse(text, end, "the USE dependencies that open here are not closed")
-        if wildcards and "*" in text[:end]:
-            _refuse(text, end, "a wildcard atom cannot have USE dependencies")
         _refuse(text, close + 1, "nothing can follow the USE dependencies")
-    if found == "*" and not wildcards:
+    if found == "*":
         _refuse(text, end, "only configuration files may use wildcards")
     _refuse(text, end, f"{found!r} cannot stand here", _FORM)
 

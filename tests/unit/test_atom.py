@@ -91,6 +91,12 @@ def test_what_an_eapi_has_not_is_refused_with_the_first_that_has_it(text, first,
         Atom.parse(text, str(first - 1))
 
 
+@pytest.mark.parametrize("text", ["a/**", "*/*[x]", ">=*/b-1", "*/*:", "a*", "=*/b-1"])
+def test_wildcards_have_their_own_form(text):
+    with pytest.raises(ValueSyntaxError, match="not what an atom with wildcards looks like"):
+        Atom.parse(text, wildcards=True)
+
+
 def test_an_unknown_eapi_is_refused():
     with pytest.raises(ValueSyntaxError, match="unknown EAPI '10'"):
         Atom.parse("a/b", "10")
