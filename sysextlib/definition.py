@@ -215,7 +215,8 @@ def load_definitions(folder: Path) -> tuple[SysextDef, ...]:
     common = {"folder": folder, "files": files}
     if variants is None:
         return (_definition(values, source, sets, key=folder.name, **common),)
-    if not isinstance(variants, dict) or not all(isinstance(v, dict) for v in variants.values()):
+    tables = isinstance(variants, dict) and all(isinstance(v, dict) for v in variants.values())
+    if not variants or not tables:
         raise DefinitionError("variant must be a table of tables", {"file": source})
     return tuple(
         _definition({**values, **own}, source, sets, key=f"{folder.name}-{name}", **common)

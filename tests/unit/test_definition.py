@@ -220,6 +220,11 @@ def test_variants_of_one_folder_share_its_keys(tmp_path):
     assert plain.arches == opened.arches == (Arch.AMD64,)
 
 
+@pytest.mark.parametrize("text", ["variant = 1\n", "[variant]\n", "variant = {a = 1}\n"])
+def test_variants_that_are_no_tables_are_refused(tmp_path, text):
+    assert refused(tmp_path, HEAD + text).brief == "variant must be a table of tables"
+
+
 def test_per_package_use_is_keyed_by_atoms(tmp_path):
     definition = load(tmp_path, HEAD + '[package_use]\n"app-misc/b" = ["x", "-y"]')
     assert {str(k): v for k, v in definition.package_use.items()} == {"app-misc/b": ("x", "-y")}
