@@ -39,11 +39,13 @@ class ErofsOptions:
 
 
 def write_erofs(
-    tree: Tree, out: Path, options: ErofsOptions, *, tools: Tools, scratch: Path, offset: int = 0
+    tree: Tree, out: Path, options: ErofsOptions, *, tools: Tools, scratch: Path
 ) -> None:
-    """Write the tree as a file system into ``out`` from byte ``offset`` on, and nothing after it.
+    """Write the tree as a file system.
 
-    :param out: made when absent; bytes before ``offset`` stay.
+    It gets a file of its own: with ``--offset``, mkfs.erofs 1.8.6 puts some blocks (long symlinks,
+    the ends of files) where they would lie without.
+
     :param scratch: a folder for mkfs.erofs to buffer in, as large as the tree's contents.
     :raises ImageError: an entry that an image cannot hold.
     :raises MissingToolError: mkfs.erofs is absent or too old.
@@ -62,17 +64,16 @@ def write_erofs(
                 *tools.argv("mkfs.erofs"),
                 "--quiet",
                 f"-b{BLOCK}",  # the default is the host's page size
-                f"-T{options.epoch}",
-                "--mkfs-time",  # entries keep their mtimes
                 f"-U{options.uuid}",
                 f"--workers={max(1, options.jobs)}",
                 *mkfs_options(options.compression, options.mkerofs_opts),
-                *([f"--offset={offset}"] if offset else []),
                 "--tar=f",
                 out,
             ],
             feed=feed,
-            env={"TMPDIR": str(scratch)},
+            # Not -T with --mkfs-time: the inode that holds fragments would bear the clock's time.
+            # Entries younger than the epoch would be clamped to it.
+            env={"TMPDIR": str(scratch), "SOURCE_DATE_EPOCH": str(options.epoch)},
             name="mkfs.erofs",
         )
     except ToolError as error:
