@@ -25,9 +25,9 @@ from sysextlib.receipt import Build, Receipt
 from sysextlib.reports import write_reports
 from sysextlib.resolve.resolver import resolve
 from sysextlib.resolve.use_request import UseRequest, UseRule
-from sysextlib.stamp import stamp
+from sysextlib.stamp import release_entry, stamp
 from sysextlib.system.publish import staging
-from sysextlib.tree import file_entry, length_prefixed
+from sysextlib.tree import length_prefixed
 from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
@@ -91,12 +91,14 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
             edited, changes = _edit(installed.tree, order, inputs, stage)
 
         with progress.step("Keep what is new, stamp and check it"):
-            kept = keep_new(edited, base, order.definition.may_replace)
-            usr = only_usr(kept.tree)
             release = stamp(order, inputs.board.arch, base, packages)
-            tree = usr.tree.updated(
-                [file_entry(release.path, release.text().encode(), origin="stamp")]
-            ).clamped(base.epoch)
+            kept = keep_new(
+                edited.updated([release_entry(release, base.epoch)]),
+                base,
+                order.definition.may_replace,
+            )
+            usr = only_usr(kept.tree)
+            tree = usr.tree.clamped(base.epoch)
             findings = _judge(
                 order.definition,
                 (

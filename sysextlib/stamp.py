@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.image.release import ExtensionRelease
 from sysextlib.install.environment import Environment
+from sysextlib.tree import file_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sysextlib.binpkg.model import BinaryPackage
     from sysextlib.gentoo.arch import Arch
     from sysextlib.order import Order
+    from sysextlib.tree import Entry
 
 
 def stamp(
@@ -45,6 +47,11 @@ def stamp(
         sysext_version_id=main.package.cpv.pvr,
         home_url=" ".join(homepage.split()),
     )
+
+
+def release_entry(release: ExtensionRelease, epoch: int) -> Entry:
+    """Return the stamp as a file; ``epoch`` is its mtime."""
+    return file_entry(release.path, release.text().encode(), mtime=epoch, origin="stamp")
 
 
 def _main_package(order: Order, packages: Sequence[BinaryPackage]) -> BinaryPackage | None:

@@ -18,31 +18,16 @@ if TYPE_CHECKING:
 
 
 def show_receipt(receipts: Sequence[Receipt]) -> None:
-    """Print a table: each file with size and SHA-256, each image with its root hash."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, soft_wrap=True)
+    """Print a line for each file with size and SHA-256, and each image's root hash."""
     for receipt in receipts:
-        table = Table(
-            title=f"{receipt.name}: {_sum(receipt)}",
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            header_style="dim",
-        )
-        table.add_column("file")
-        table.add_column("size", justify="right")
-        table.add_column("sha256", overflow="fold")
+        print(f"\n{receipt.name}: {_sum(receipt)}, in {receipt.folder}")
+        width = max(len(file.name) for file in receipt.files)
         for file in receipt.files:
-            table.add_row(file.name, human(file.size), file.sha256)
-        console.print(table)
-        console.print(f" root hash  {receipt.root_hash}")
-        console.print(f" in         {receipt.folder}")
+            print(f"  {file.name:<{width}} {human(file.size):>6}  {file.sha256}")
+        print(f"  root hash {receipt.root_hash:>{width + 63}}")
         for finding in receipt.findings:
             if finding.severity is Severity.WARNING:
-                first = finding.message.partition("\n")[0]
-                console.print(f" [yellow]![/yellow] {finding.key}: {first}")
+                print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")
 
 
 def receipt_json(receipts: Sequence[Receipt], failed: Sequence[tuple[Order, SysextError]]) -> str:
