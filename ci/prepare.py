@@ -21,6 +21,7 @@ import re
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def install_system_packages() -> None:
     if not missing:
         print(f"system packages: all {len(needed())} programs are there")
         return
-    packages = sorted(set(missing_packages(missing)))
+    packages = sorted({program.package for program in missing})
     print("system packages: these programs are needed:")
     for program, fault in missing.items():
         print(f"  {program} {fault}")
@@ -144,12 +145,10 @@ def needed() -> tuple[Program, ...]:
 
 def faults() -> dict[Program, str]:
     """Return what is wrong with each program that cannot be used."""
-    found = {program: program.fault() for program in needed()}
-    return {program: fault for program, fault in found.items() if fault}
-
-
-def missing_packages(missing: dict[Program, str]) -> list[str]:
-    return [program.package for program in missing]
+    programs = needed()
+    with ThreadPoolExecutor(8) as pool:
+        found = zip(programs, pool.map(Program.fault, programs), strict=True)
+        return {program: fault for program, fault in found if fault}
 
 
 def cannot_install(missing: dict[Program, str], install: list[str]) -> MissingToolError:
