@@ -35,7 +35,10 @@ ORDER = (
 
 
 def apply_edits(tree: Tree, definition: SysextDef, context: EditContext) -> Edited:
-    """Carry out all edits of a definition; what lies outside usr/ stays (drop_outside_usr).
+    """Carry out all edits of a definition; what lies outside usr/ stays.
+
+    Paths are the image's: where the base has a symlink (lib64, or lib of a package that is not
+    merged into usr), the tree must have followed it.
 
     :raises EditError: one of them found nothing to do, or would destroy something.
     """

@@ -104,18 +104,6 @@ def relocate(tree: Tree, top: Entry, goal: str, *, moved: bool) -> Tree:
     return rest.updated(placed)
 
 
-def drop_outside_usr(tree: Tree) -> Edited:
-    """Keep usr/ alone; the log names every file and empty folder that an image cannot carry."""
-    outside = [entry for entry in tree if entry.parts[0] != "usr"]
-    filled = {parent for entry in outside for parent in parents(entry.path)}
-    log = [
-        Change(entry.path, "drop", f"outside /usr; from {entry.origin or 'unknown'}")
-        for entry in outside
-        if entry.path not in filled
-    ]
-    return Edited(tree.select(lambda entry: entry.parts[0] == "usr"), tuple(log))
-
-
 def matching(tree: Tree, glob: str) -> tuple[Entry, ...]:
     """Return what a glob matches; with "/" at its end, the folders among it."""
     found = tree.matching(glob.removesuffix("/"))

@@ -8,6 +8,7 @@ signed module stays as it is.
 
 from __future__ import annotations
 
+import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,16 +17,30 @@ from typing import TYPE_CHECKING
 from sysextlib.edit.changes import Change, Edited
 from sysextlib.edit.layout import file_content
 from sysextlib.errors import EditError, MissingToolError, ToolError
-from sysextlib.system.run import run
+from sysextlib.gentoo.arch import Arch
+from sysextlib.system.run import ENVIRONMENT, run
 from sysextlib.tree import CHUNK, Content, Entry, Kind, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sysextlib.system.tools import Tools
+
 SIGNATURE_END = b"~Module signature appended~\n"  # MODULE_SIG_STRING of linux/module_signature.h
 SHT_SYMTAB = 2  # gABI chapter 4; a file without such a section is what file(1) calls stripped
+_STRIP = {Arch.AMD64: "x86_64-linux-gnu-strip", Arch.ARM64: "aarch64-linux-gnu-strip"}
 LARGEST_TABLE = 1 << 24  # bytes of a section header table that are looked at
+
+
+def strip_argv(chost: str, arch: Arch, tools: Tools) -> tuple[str, ...]:
+    """Return the words that start strip(1) for a board: its toolchain's, or else our tools'.
+
+    :param chost: the board's triplet; CHOST-strip is looked for where programs are.
+    :raises MissingToolError: there is neither.
+    """
+    own = shutil.which(f"{chost}-strip", path=ENVIRONMENT["PATH"])
+    return (own,) if own else tools.argv(_STRIP[arch])
 
 
 def strip_binaries(tree: Tree, strip: Sequence[str], scratch: Path, *, jobs: int) -> Edited:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sysextlib.edit.strip import SIGNATURE_END, has_symbols, strip_binaries
+from sysextlib.edit.strip import SIGNATURE_END, has_symbols, strip_argv, strip_binaries
 from sysextlib.errors import EditError, MissingToolError
+from sysextlib.gentoo.arch import Arch
 from sysextlib.system.run import run
 from sysextlib.tree import Content, Entry, Tree, file_entry
 from tests.builders.needs import require_tool
@@ -134,6 +135,18 @@ def test_a_file_that_strip_refuses_is_named(elf, tmp_path):
     data[18:20] = b"\xfe\xfe"  # a machine that nobody knows
     with pytest.raises(EditError, match="usr/bin/odd cannot be stripped"):
         strip(Tree([file_entry("usr/bin/odd", bytes(data))]), tmp_path)
+
+
+def test_the_boards_toolchain_strips_before_our_tools(tmp_path):
+    class OurTools:
+        def argv(self, name: str) -> tuple[str, ...]:
+            return ("ours", name)
+
+    require_tool("x86_64-linux-gnu-strip")
+    own = strip_argv("x86_64-linux-gnu", Arch.AMD64, OurTools())
+    assert own[0].endswith("/x86_64-linux-gnu-strip")
+    other = strip_argv("aarch64-cros-linux-gnu", Arch.ARM64, OurTools())
+    assert other == ("ours", "aarch64-linux-gnu-strip")
 
 
 def test_a_missing_strip_is_a_missing_tool(elf, tmp_path):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from sysextlib.edit.changes import Change
-from sysextlib.edit.paths import drop_outside_usr, keep_only, remove, transfer
+from sysextlib.edit.paths import keep_only, remove, transfer
 from sysextlib.errors import EditError
 from sysextlib.toml_reader import Glob, TreePath
-from sysextlib.tree import Tree, directory_entry, file_entry, link_entry
+from sysextlib.tree import Tree, file_entry
 from sysextlib.verbs import KeepOnly, Remove, Transfer
 from tests.builders.definition import tree_of
 
@@ -128,16 +128,3 @@ def test_a_transfer_that_matches_nothing_is_an_error_unless_optional():
         transfer(tree_of("etc/a"), move("etc/b", to="usr/b"), "move")
     order = Transfer(path=Glob("etc/b"), to=TreePath("usr/b"), optional=True)
     assert transfer(tree_of("etc/a"), order, "move").log == ()
-
-
-def test_what_lies_outside_usr_is_dropped_and_named():
-    tree = Tree([
-        file_entry("etc/a.conf", b"", origin="app-misc/a-1"),
-        directory_entry("var/lib/a"),
-        link_entry("opt/x", "y"),
-        file_entry("usr/bin/a", b""),
-    ])  # fmt: skip
-    edited = drop_outside_usr(tree)
-    assert paths(edited.tree) == {"usr", "usr/bin", "usr/bin/a"}
-    assert [change.path for change in edited.log] == ["etc/a.conf", "opt/x", "var/lib/a"]
-    assert edited.log[0].detail == "outside /usr; from app-misc/a-1"

@@ -6,7 +6,6 @@ import pytest
 
 from sysextlib.definition import SysextDef, load_definition
 from sysextlib.edit.apply import apply_edits
-from sysextlib.edit.paths import drop_outside_usr
 from sysextlib.errors import EditError
 from sysextlib.tree import Tree
 from tests.builders.definition import CONTEXT, tree_of
@@ -17,7 +16,7 @@ UNIT = "usr/lib/systemd/system/"
 
 def built(key: str, *paths: str) -> Tree:
     edited = apply_edits(tree_of(*paths), definition(key), CONTEXT)
-    return drop_outside_usr(edited.tree).tree
+    return edited.tree.under("usr")
 
 
 def definition(key: str) -> SysextDef:
