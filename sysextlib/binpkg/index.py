@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.binpkg.metadata import package_from_values
 from sysextlib.binpkg.model import Index, IndexedPackage
+from sysextlib.binpkg.place import show
 from sysextlib.errors import PackageError, PackagesIndexError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _blocks(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
             continue
         key, colon, value = line.partition(":")
         if not colon or not KEY.fullmatch(key) or (value and not value.startswith(" ")):
-            raise _refusal(source, number, "a line is not KEY: value", text=line[:200])
+            raise _refusal(source, number, "a line is not KEY: value", text=line)
         if not block:
             first = number
         key = VDB_NAMES.get(key, key)
@@ -157,7 +158,7 @@ def _refusal(source: str, line: int, fault: str, **facts: object) -> PackagesInd
     where: dict[str, object] = {"read from": source}
     if line:
         where["line"] = line
-    where |= {name.replace("_", " "): value for name, value in facts.items()}
+    where |= {name.replace("_", " "): show(str(value)) for name, value in facts.items()}
     return PackagesIndexError(
         f"the Packages index is damaged: {fault}", where, hint="fetch or make the index again"
     )

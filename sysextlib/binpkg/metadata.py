@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sysextlib.binpkg.place import show
 from sysextlib.errors import PackageError, ValueSyntaxError
 from sysextlib.gentoo.cpv import Cpv
 from sysextlib.gentoo.package import Package
@@ -35,6 +36,7 @@ FIELDS = frozenset(
 # What a VDB entry holds that is no line of text to report; the ebuild is known by its name.
 BULK = frozenset({"CONTENTS", "environment.bz2", "COUNTER"})
 SLOT = re.compile(r"([A-Za-z0-9_][A-Za-z0-9+_.-]*)(?:/([A-Za-z0-9_][A-Za-z0-9+_.-]*))?")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # all but the tab
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -51,11 +53,12 @@ def package_from_vdb(metadata: Mapping[str, bytes], cpv: str, source: str) -> Pa
         try:
             values[key] = " ".join(data.decode().split())
         except UnicodeDecodeError as error:
-            raise _refusal(cpv, key, repr(data[:80]), "is not UTF-8", source) from error
+            raise _refusal(cpv, show(key), show(data), "is not UTF-8", source) from error
     category, _, pf = cpv.partition("/")
     for key, wanted in (("CATEGORY", category), ("PF", pf)):
         if values.get(key, wanted) != wanted:
-            raise _refusal(cpv, key, values[key], f"is not {wanted!r}", source)
+            fault = f"is not {show(wanted)}"
+            raise _refusal(cpv, key, values[key], fault, source)
     return package_from_values(values, cpv, source)
 
 
@@ -64,6 +67,9 @@ def package_from_values(values: Mapping[str, str], cpv: str, source: str) -> Pac
 
     :raises PackageError: a value is not of its form.
     """
+    for key, value in (("CPV", cpv), *values.items()):
+        if CONTROL.search(value):
+            raise _refusal(cpv, show(key), value, "holds a control character", source)
     slot = SLOT.fullmatch(values.get("SLOT") or "0")
     if slot is None:
         raise _refusal(cpv, "SLOT", values["SLOT"], "is no slot", source)
@@ -72,8 +78,9 @@ def package_from_values(values: Mapping[str, str], cpv: str, source: str) -> Pac
         parsed = Cpv.parse(cpv)
         iuse, _ = parse_iuse(values.get("IUSE", ""), eapi)
     except ValueSyntaxError as error:
-        facts = {"read from": source, **error.facts}
-        raise PackageError(f"package {cpv[:200]}: {error.brief}", facts, error.hint) from error
+        shown = {key: "\n".join(map(show, text.split("\n"))) for key, text in error.facts.items()}
+        brief = f"package {show(cpv)}: {show(error.brief)}"
+        raise PackageError(brief, {"read from": source, **shown}, error.hint) from error
     return Package(
         cpv=parsed,
         slot=slot[1],
@@ -101,7 +108,7 @@ def _number(values: Mapping[str, str], key: str, cpv: str, source: str) -> int:
 
 def _refusal(cpv: str, key: str, text: str, fault: str, source: str) -> PackageError:
     return PackageError(
-        f"package {cpv[:200]}: {key} {fault}",
-        {"read from": source, key: text[:200]},
+        f"package {show(cpv)}: {key} {fault}",
+        {"read from": source, key: show(text)},
         hint="build the package again",
     )

@@ -61,7 +61,7 @@ class Place:
             where["part"] = self.layer
         if member:
             where["member"] = show(member)
-        where.update((name.replace("_", " "), value) for name, value in facts.items())
+        where.update((name.replace("_", " "), show(str(value))) for name, value in facts.items())
         return PackageError(
             f"binary package {self.archive.name} is damaged or unsafe: {rule}",
             where,
