@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from sysextlib.errors import ValueSyntaxError
 from sysextlib.gentoo.atom import Atom
@@ -8,6 +8,8 @@ from sysextlib.gentoo.package import Package
 from sysextlib.gentoo.use import UseDep
 from sysextlib.gentoo.version import Version
 from tests.builders.gentoo_values import near_atoms
+
+repeatable = settings(deadline=None, derandomize=True)
 
 
 def package(cpv="dev-lang/python-3.11.4", **values):
@@ -102,6 +104,7 @@ def test_an_unknown_eapi_is_refused():
         Atom.parse("a/b", "10")
 
 
+@repeatable
 @given(near_atoms())
 def test_any_text_is_an_atom_or_a_clear_error(text):
     try:

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysextlib.errors import ValueSyntaxError
@@ -28,6 +28,8 @@ from sysextlib.gentoo.required_use import broken_rules, is_satisfied
 from sysextlib.system.run import run
 from tests.builders.gentoo_values import ATOMS, token_soup, trees
 
+repeatable = settings(deadline=None, derandomize=True)
+
 NONE = frozenset()
 
 
@@ -50,6 +52,7 @@ def test_nothing_is_a_tree_too():
     assert str(AllOf()) == ""
 
 
+@repeatable
 @given(trees(ATOMS, ("||",)))
 def test_a_tree_prints_as_text_that_gives_the_same_tree(text):
     try:
@@ -60,6 +63,7 @@ def test_a_tree_prints_as_text_that_gives_the_same_tree(text):
     assert parse_depend(text.replace(" ", "\n\t ")) == tree
 
 
+@repeatable
 @given(token_soup(ATOMS))
 def test_any_tokens_are_a_tree_or_a_clear_error(text):
     try:
@@ -228,6 +232,7 @@ def test_a_broken_rule_of_required_use_is_explained(text, use, why):
     assert is_satisfied(tree, frozenset(use)) == (not why)
 
 
+@repeatable
 @given(st.sampled_from(["0", "8"]))
 def test_values_are_equal_when_their_trees_are(eapi):
     assert parse_depend("a/b  a/c", eapi) == parse_depend("a/b a/c", eapi)
