@@ -24,6 +24,7 @@ from sysextlib.verbs import (  # noqa: TC001 - read at run time
     Append,
     KeepOnly,
     KernelModules,
+    Presets,
     Remove,
     Symlink,
     Sysusers,
@@ -114,6 +115,7 @@ class SysextDef:
     write: tuple[Write, ...] = ()
     symlink: tuple[Symlink, ...] = ()
     append: tuple[Append, ...] = ()
+    presets: tuple[Presets, ...] = ()
     sysusers: tuple[Sysusers, ...] = ()
     tmpfiles: tuple[Tmpfiles, ...] = ()
     upholds: tuple[Upholds, ...] = ()

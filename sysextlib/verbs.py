@@ -121,6 +121,14 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Presets:
+    """Enable the units that a preset file names, as links beside them."""
+
+    path: TreePath
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tmpfiles:
     """Lines for systemd-tmpfiles; without a path they go to the file that bears our name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sysextlib.edit import files, modules, paths
+from sysextlib.edit import files, modules, paths, units
 from sysextlib.edit.changes import Change, EditContext, Edited
 from sysextlib.errors import EditError
 from sysextlib.tree import InvalidTreeError, Tree
@@ -26,6 +26,7 @@ ORDER = (
     "write",
     "symlink",
     "append",
+    "presets",
     "sysusers",
     "tmpfiles",
     "upholds",
@@ -72,6 +73,8 @@ def _steps(definition: SysextDef, context: EditContext) -> Iterator[Callable[[Tr
     yield partial(files.put_files, definition=definition, context=context)
     for append in definition.append:
         yield partial(files.append, order=append, context=context)
+    for preset in definition.presets:
+        yield partial(units.enable_presets, order=preset, definition=definition, context=context)
     lists: tuple[Sysusers | Tmpfiles, ...] = (*definition.sysusers, *definition.tmpfiles)
     for lines in lists:
         yield partial(files.add_lines, order=lines, definition=definition, context=context)

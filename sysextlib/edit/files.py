@@ -14,7 +14,7 @@ from sysextlib.verbs import Append, Sysusers, Tmpfiles, Upholds, VendorEtc, Vend
 if TYPE_CHECKING:
     from sysextlib.definition import SysextDef
 
-LARGEST_APPENDED = 1 << 20  # bytes of a file that lines are appended to
+LARGEST_TEXT = 1 << 20  # bytes of a file that is read or has lines appended
 UNITS = "usr/lib/systemd/system"
 
 
@@ -25,7 +25,7 @@ def put(tree: Tree, entry: Entry, definition: SysextDef, verb: str) -> Edited:
     """
     there = tree.get(entry.path)
     if there is not None:
-        if there.kind is entry.kind is Kind.DIRECTORY:
+        if there.kind is entry.kind is Kind.SYMLINK and there.target == entry.target:
             return Edited(tree)
         if there.kind is Kind.DIRECTORY or entry.path not in definition.replace:
             raise EditError(
@@ -126,7 +126,7 @@ def _with_lines(tree: Tree, path: str, lines: tuple[str, ...], context: EditCont
     there = tree.get(path)
     if there is None:
         return file_entry(path, text, mtime=context.epoch, origin="definition")
-    if there.content is None or there.size > LARGEST_APPENDED:
+    if there.content is None or there.size > LARGEST_TEXT:
         raise EditError(
             f"lines cannot be appended to {path}", {"it is": f"a {there.kind}, {there.size} bytes"}
         )
