@@ -37,6 +37,10 @@ TUNED = {
     Compression.LZ4HC: ("-zlz4hc,12", "-C65536", "-Efragments,ztailpacking"),
     Compression.ZSTD: ("-zzstd,level=22", "-C524288", "-Efragments,ztailpacking"),
 }
+# Needed until erofs-utils 1.9. To find files with equal ends, 1.8 looks for a tar member's bytes at
+# the start of its buffer file and not where they lie in it, and so gives small files the bytes of
+# others. Without the search an image is up to 0.3 % larger.
+WHOLE_FRAGMENTS = "-E^fragdedupe"
 
 
 def mkfs_options(compression: Compression, mkerofs_opts: str = "") -> tuple[str, ...]:
@@ -50,8 +54,10 @@ def mkfs_options(compression: Compression, mkerofs_opts: str = "") -> tuple[str,
     except ValueError as error:
         facts = {"given": mkerofs_opts, "fault": str(error).lower()}
         raise UsageError("--mkerofs_opts cannot be split into options", facts) from None
+    if compression is Compression.NONE and not extra:
+        return ()
     if not extra:
-        return TUNED[compression]
+        return (*TUNED[compression], WHOLE_FRAGMENTS)
     if compression is Compression.NONE:
-        return tuple(extra)
-    return (f"-z{compression}", *extra)
+        return (*extra, WHOLE_FRAGMENTS)
+    return (f"-z{compression}", *extra, WHOLE_FRAGMENTS)

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from sysextlib.errors import ImageError, OutputError, ToolError
 from sysextlib.image.compression import Compression, mkfs_options
+from sysextlib.image.fragments import disown_fragments
 from sysextlib.image.tar_stream import linked, write_tar
 from sysextlib.system.run import run
 
@@ -82,6 +83,8 @@ def write_erofs(
                 "the disk is full", {"writing": out, "buffering in": scratch}, "make room there"
             ) from error
         raise
+    with out.open("r+b") as image:
+        disown_fragments(image)
 
 
 def _require_equal_links(tree: Tree) -> None:

@@ -91,8 +91,8 @@ def sign_detached(content: bytes, key: SigningKey) -> bytes:
 
     An ECDSA signature is made deterministic (RFC 6979), so that equal inputs give equal images.
     """
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.serialization import Encoding
 
     if isinstance(key.key, rsa.RSAPrivateKey):
@@ -101,8 +101,8 @@ def sign_detached(content: bytes, key: SigningKey) -> bytes:
         scheme = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
         algorithm, value = ECDSA, key.key.sign(content, scheme)
     certificate = key.certificate.public_bytes(Encoding.DER)
-    identity = encode(SEQUENCE, _issuer(certificate), encode_integer(key.certificate.serial_number))
-    signer = encode(SEQUENCE, encode_integer(1), identity, SHA256, algorithm, encode(OCTETS, value))
+    fields = (_identity(certificate), SHA256, algorithm, encode(OCTETS, value))
+    signer = encode(SEQUENCE, encode_integer(1), *fields)
     signed = encode(
         SEQUENCE,
         encode_integer(1),
@@ -146,8 +146,8 @@ def read_signed_data(pkcs7: bytes) -> SignedData:
         if info.take_whole(OID) != SIGNED_DATA:
             raise DerError("not signed data")
         signed = info.enter(CONTEXT_0).enter(SEQUENCE)
-        signed.take(INTEGER)
-        signed.take(SET)
+        if signed.take(INTEGER) != b"\1" or signed.take(SET) != SHA256:
+            raise DerError("the version is not 1, or the digest not SHA-256")
         content = signed.enter(SEQUENCE)
         if content.take_whole(OID) != DATA or not content.at_end:
             raise DerError("the content is not detached data")
@@ -157,6 +157,7 @@ def read_signed_data(pkcs7: bytes) -> SignedData:
             while not held.at_end:
                 certificates.append(held.take_whole(SEQUENCE))
         signers = signed.enter(SET)
+        signed.close()
         signer = signers.enter(SEQUENCE)
         signers.close()
         return _read_signer(signer, tuple(certificates))
@@ -170,8 +171,8 @@ def verify_detached(pkcs7: bytes, content: bytes, certificate: Certificate) -> N
     :raises VerifyError: it is another's, or does not fit the content.
     """
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.serialization import Encoding
 
     signed = read_signed_data(pkcs7)
@@ -194,7 +195,8 @@ def verify_detached(pkcs7: bytes, content: bytes, certificate: Certificate) -> N
 
 
 def _read_signer(signer: Reader, certificates: tuple[bytes, ...]) -> SignedData:
-    signer.take(INTEGER)
+    if signer.take(INTEGER) != b"\1":
+        raise DerError("the signer's version is not 1")
     identity = signer.take_whole(SEQUENCE)
     if signer.take_whole(SEQUENCE) != SHA256:
         raise DerError("the digest is not SHA-256")

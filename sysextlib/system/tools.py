@@ -48,8 +48,8 @@ class Program:
 PROGRAMS = {
     program.name: program
     for program in (
-        # --tar=f came with 1.7, its xattrs and hard links were seen to be right in 1.8
-        Program("mkfs.erofs", "erofs-utils", "usr/bin/mkfs.erofs", (1, 8)),
+        # --tar=f came with 1.7; this is the oldest that was seen to write what it was given
+        Program("mkfs.erofs", "erofs-utils", "usr/bin/mkfs.erofs", (1, 8, 6)),
         Program("fsck.erofs", "erofs-utils", "usr/bin/fsck.erofs", (1, 8)),
         Program("dump.erofs", "erofs-utils", "usr/bin/dump.erofs", (1, 8)),
         Program("veritysetup", "cryptsetup-bin", "usr/sbin/veritysetup", (2, 0)),
