@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.gentoo.atom import Atom
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sysextlib.resolve.universe import Candidate
 
 Option: TypeAlias = "tuple[Node, ...]"
-_Use: TypeAlias = "frozenset[str]"
 
 MOST_PRODUCTS: Final = 256  # combinations of overlapping groups that are weighed together
+MOST_VIRTUALS: Final = 8  # how deep virtuals behind virtuals are looked through
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +39,6 @@ class _Rank:
 
     option: Option
     tier: int
-    atoms: list[Atom]
     all_chosen: bool = False
     slots_in_base: bool = False
     new_slots: int = 0
@@ -102,14 +101,34 @@ def _product(groups: Iterable[AnyOf]) -> AnyOf:
     return AnyOf(tuple(combined))
 
 
-def ordered(state: State, node: AnyOf, use: _Use, *, fewest: bool = False) -> list[Option]:
+@dataclass(frozen=True, slots=True)
+class _View:
+    """From where alternatives are looked at: the parent's flags, and the virtuals looked through.
+
+    :param virtuals: the atoms behind each virtual, shared by all alternatives of a group; one
+        that is being looked through has none yet, which ends circles.
+    """
+
+    state: State
+    use: frozenset[str]
+    virtuals: dict[Candidate, list[Atom]]
+    depth: int = 0
+
+
+def ordered(
+    state: State, node: AnyOf, use: frozenset[str], *, fewest: bool = False
+) -> list[Option]:
     """Return the alternatives in the order in which to try them.
 
     :param fewest: among equals prefer those that bring the fewest new slots.
     """
+    return _ordered(_View(state, use, {}), node, fewest)
+
+
+def _ordered(view: _View, node: AnyOf, fewest: bool = False) -> list[Option]:
     tiers: tuple[list[_Rank], ...] = ([], [], [])
     for option in alternatives(node):
-        rank = _rank(state, option, use)
+        rank = _rank(view, option)
         tiers[rank.tier].append(rank)
     for tier in tiers[:2]:
         if fewest:
@@ -118,12 +137,13 @@ def ordered(state: State, node: AnyOf, use: _Use, *, fewest: bool = False) -> li
     return [rank.option for tier in tiers for rank in tier]
 
 
-def _rank(state: State, option: Option, use: _Use) -> _Rank:
-    atoms = _wanted(state, option, use, set())
-    rank = _Rank(option, 2, atoms)
+def _rank(view: _View, option: Option) -> _Rank:
+    state, use = view.state, view.use
+    atoms = _wanted(view, option)
+    rank = _Rank(option, 2)
     slots: dict[tuple[str, str], Candidate] = {}
     for atom in atoms:
-        picked = state.pick(atom, use)  # its USE conditions are decided already
+        picked = state.pick(atom, use)
         if picked is None or (not state.settled(picked) and state.clash(picked)):
             return rank
         slots[picked.slot] = picked
@@ -169,25 +189,30 @@ def _beats(later: _Rank, earlier: _Rank) -> bool:
     return later.all_chosen and not earlier.all_chosen and not (down and not up)
 
 
-def _wanted(state: State, nodes: Iterable[Node], use: _Use, seen: set[str]) -> list[Atom]:
-    """Return the atoms of a conjunction: the best of inner groups, and what virtuals want.
-
-    :param seen: virtuals that were looked through already.
-    """
+def _wanted(view: _View, nodes: Iterable[Node]) -> list[Atom]:
+    """Return the atoms of a conjunction: the best of inner groups, and what virtuals want."""
     atoms: list[Atom] = []
     for node in nodes:
         if isinstance(node, AnyOf):
             if node.children:
-                atoms += _wanted(state, ordered(state, node, use)[0], use, seen)
+                atoms += _wanted(view, _ordered(view, node)[0])
         elif isinstance(node, AllOf):
-            atoms += _wanted(state, node.children, use, seen)
-        elif isinstance(node, Atom) and not node.blocker and not state.universe.provided(node):
-            atom = node.evaluated(use)
-            atoms.append(atom)
-            if atom.category == "virtual" and atom.cp not in seen:
-                seen.add(atom.cp)
-                picked = state.pick(atom, use)
-                if picked is not None and not picked.installed:
-                    needs = state.universe.needs(picked)["RDEPEND"]
-                    atoms += _wanted(state, needs.children, picked.package.use, seen)
+            atoms += _wanted(view, node.children)
+        elif isinstance(node, Atom) and not node.blocker and not view.state.universe.provided(node):
+            atoms.append(node)
+            if node.category == "virtual":
+                atoms += _behind(view, node)
     return atoms
+
+
+def _behind(view: _View, virtual: Atom) -> list[Atom]:
+    """Return the atoms that a virtual that would be new wants in its turn."""
+    picked = view.state.pick(virtual, view.use)
+    if picked is None or picked.installed or view.depth == MOST_VIRTUALS:
+        return []
+    if picked not in view.virtuals:
+        view.virtuals[picked] = []
+        inner = replace(view, use=picked.package.use, depth=view.depth + 1)
+        needs = view.state.universe.needs(picked)["RDEPEND"]
+        view.virtuals[picked] = _wanted(inner, needs.children)
+    return view.virtuals[picked]

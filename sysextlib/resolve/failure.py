@@ -35,20 +35,27 @@ class Failure:
     provided: Cpv | None = None
 
 
-def failure_of(universe: Universe, requirement: Requirement) -> Failure:
-    """Describe a requirement for which no package can be had at all."""
+def failures_of(universe: Universe, requirement: Requirement) -> Sequence[Failure]:
+    """Describe a requirement for which no package can be had, whatever else is chosen."""
     need = requirement.need
     if not isinstance(need, Atom):
-        return Failure(requirement, f"nothing satisfies {need}")
-    for candidate in universe.candidates(need.cp):
-        if universe.matches(need, candidate, requirement.parent_use):
-            universe.refusal(candidate)
-            if candidate.base is not None and candidate.base.cpv.cp == need.cp:
-                text = f"{candidate} would replace {candidate.base} of the base"
-                return Failure(requirement, text)
+        return [Failure(requirement, f"nothing satisfies {need}")]
+    fitting = [
+        candidate
+        for candidate in universe.candidates(need.cp)
+        if universe.matches(need, candidate, requirement.parent_use)
+    ]
+    found = [failure for candidate in fitting for failure in candidate.failures]
+    if found:
+        return found
+    for candidate in fitting:
+        universe.refusal(candidate)
+        if candidate.base is not None and candidate.base.cpv.cp == need.cp:
+            text = f"{candidate} would replace {candidate.base} of the base"
+            return [Failure(requirement, text)]
     if not universe.candidates(need.cp):
-        return Failure(requirement, f"there is no package {need.cp}")
-    return Failure(requirement, f"no package can be used for {need}")
+        return [Failure(requirement, f"there is no package {need.cp}")]
+    return [Failure(requirement, f"no package can be used for {need}")]
 
 
 def error_of(universe: Universe, failures: Sequence[Failure], given_up: int = 0) -> ResolveError:

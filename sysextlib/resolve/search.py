@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sysextlib.gentoo.atom import Atom
 from sysextlib.gentoo.dependency import AllOf, AnyOf
 from sysextlib.resolve.choice import ordered, regroup
-from sysextlib.resolve.failure import MOST_SHOWN, Failure, error_of, failure_of
+from sysextlib.resolve.failure import MOST_SHOWN, Failure, error_of, failures_of
 from sysextlib.resolve.state import Block, Clash, Link, Placement, Requirement, State
 from sysextlib.resolve.universe import Candidate
 
@@ -75,7 +75,6 @@ class Search:
         self._most_attempts = most_attempts
         self._universe = universe
         self._decisions: list[_Decision] = []
-        self._dead: dict[Candidate, Sequence[Failure]] = {}
         # What is still open: requirements, packages whose needs are unread, groups that wait.
         self._needed: _Needed = None
         self._unread: _Unread = None
@@ -199,7 +198,7 @@ class Search:
             if self._take(decision, option):
                 return
         self._decisions.pop()
-        failures = decision.failures or [failure_of(self._universe, decision.requirement)]
+        failures = decision.failures or failures_of(self._universe, decision.requirement)
         raise _DeadlockError(decision.blame | {decision.requirement.level}, failures)
 
     def _take(self, decision: _Decision, option: Candidate | Option) -> bool:
@@ -212,9 +211,6 @@ class Search:
         if self.state.settled(option):
             self._link(requirement, option)
             return True
-        if option in self._dead:
-            decision.add(self._dead[option])
-            return False
         clash = self.state.clash(option)
         if clash is not None:
             decision.blame |= {clash.level} - {-1}
@@ -241,7 +237,7 @@ class Search:
             decision.blame |= deadlock.blame - {level}
             decision.add(deadlock.failures)
             if decision.tried is not None and deadlock.blame == {level}:
-                self._dead[decision.tried] = deadlock.failures
+                decision.tried.rule_out(deadlock.failures)
             self.state.undo(decision.mark)
             self._needed, self._unread, self._waiting = decision.open
             try:
@@ -254,7 +250,7 @@ class Search:
     def _count(self, decision: _Decision) -> None:
         self.attempts += 1
         if self.attempts > self._most_attempts:
-            failures = decision.failures or [failure_of(self._universe, decision.requirement)]
+            failures = decision.failures or failures_of(self._universe, decision.requirement)
             raise error_of(self._universe, failures, given_up=self._most_attempts)
 
     def _link(self, requirement: Requirement, child: Candidate) -> None:

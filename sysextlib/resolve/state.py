@@ -155,7 +155,9 @@ class State:
     def options(self, requirement: Requirement, atom: Atom) -> Iterator[Candidate]:
         """Yield every package that could serve, in the order in which to try them."""
         use = requirement.parent_use
-        first = requirement.prefer or self.pick(atom, use)
+        first = requirement.prefer
+        if first is None or first.refusal:
+            first = self.pick(atom, use)
         if first is None:
             return
         yield first

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sysextlib.gentoo.cpv import Cpv
     from sysextlib.gentoo.dependency import Node
     from sysextlib.gentoo.package import Package
+    from sysextlib.resolve.failure import Failure
     from sysextlib.resolve.use_request import UseRequest
 
 _BLOCKER = re.compile(r"(?<!\S)!!?[^\s!?]+(?!\S)")
@@ -31,6 +32,7 @@ class Candidate:
     :param needs: its evaluated RDEPEND and PDEPEND, once they were asked for.
     :param refusal: why it can never be merged, "" when it can, None until that was asked.
     :param base: the package of the base that is the reason for the refusal.
+    :param failures: why it could not be merged, when the search found that out.
     """
 
     package: Package
@@ -38,6 +40,12 @@ class Candidate:
     needs: dict[str, AllOf] | None = None
     refusal: str | None = None
     base: Package | None = None
+    failures: Sequence[Failure] = ()
+
+    def rule_out(self, failures: Sequence[Failure]) -> None:
+        """Remember that whatever else is chosen, the package cannot be merged."""
+        self.refusal = failures[0].text
+        self.failures = failures
 
     @property
     def slot(self) -> tuple[str, str]:
