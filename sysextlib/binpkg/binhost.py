@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
-from sysextlib.binpkg.cache import PackageCache, strongest
+from sysextlib.binpkg.cache import PackageCache, file_digest, strongest
 from sysextlib.binpkg.container import open_binpkg
 from sysextlib.binpkg.http import Http
 from sysextlib.binpkg.index import MOST, read_index
@@ -105,13 +105,17 @@ class FolderBinhost:
             raise self._differs(item, "size", item.size, size)
         name = strongest(item.digests)
         if name is not None and not _is_intact(self.cache, path, item):
-            raise self._differs(item, name, item.digests[name], "another")
+            raise self._differs(item, name, item.digests[name], file_digest(path, name))
         return path
 
     def _differs(self, item: IndexedPackage, what: str, wanted: object, has: object) -> FetchError:
         return FetchError(
             f"the file of {item.package} is not the one that the Packages index lists",
-            {"file": self.folder / item.path, f"{what} in the index": wanted, "of the file": has},
+            {
+                "file": self.folder / item.path,
+                f"{what} in the index": wanted,
+                f"{what} of the file": has,
+            },
             hint="run emaint binhost --fix if the package was rebuilt; else fetch it again",
         )
 

@@ -60,7 +60,7 @@ def read_index(data: bytes, source: str) -> Index:
     if count != str(len(packages)):
         raise PackagesIndexError(
             "the Packages index is cut short or damaged",
-            {"read from": source, "PACKAGES": count, "found": len(packages)},
+            {"read from": source, "PACKAGES": show(count), "found": len(packages)},
             hint="fetch or make the index again",
         )
     return Index(header, tuple(packages))
