@@ -120,13 +120,13 @@ def install_system_packages() -> None:
         print(f"system packages: all {len(needed())} programs are there")
         return
     packages = sorted({program.package for program in missing})
-    print("system packages: these programs are needed:")
-    for program, fault in missing.items():
-        print(f"  {program} {fault}")
     prefix = administrator() if shutil.which("apt-get", path=SEARCH) else None
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if prefix is None:
         raise cannot_install(missing, install)
+    print("system packages: these programs are needed:")
+    for program, fault in missing.items():
+        print(f"  {program} {fault}")
     print(f"running: {' '.join([*prefix, *install])}", flush=True)
     started = time.monotonic()
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
