@@ -35,6 +35,8 @@ def write_pkginfo(vdb: Tree, out: Path, *, epoch: int, tools: Tools, jobs: int) 
             "-no-progress",
             "-noappend",
             *("-mkfs-time", str(epoch)),
+            # the tar's own root is not taken over; the caller's user and the time would be
+            *("-root-time", str(epoch), "-root-uid", "0", "-root-gid", "0", "-root-mode", "0755"),
             *("-processors", str(max(1, jobs))),
             *("-comp", "zstd", "-Xcompression-level", "22", "-b", "512k"),
         ],
