@@ -275,7 +275,9 @@ class _Merge:
         for each in names:
             others = [pair for pair in each.xattrs if pair[0] != CAPABILITY]
             xattrs = tuple(sorted([*others, (CAPABILITY, capability.xattr)]))
-            self._entries[each.path] = replace(each, mode=capability.mode, xattrs=xattrs)
+            self._entries[each.path] = replace(
+                each, mode=capability.mode_of(each.mode), xattrs=xattrs
+            )
 
 
 def _conflict_error(conflicts: Mapping[str, Sequence[str]]) -> MergeConflictError:

@@ -82,15 +82,22 @@ SYSTEMCTL_WRITES = frozenset({"enable", "disable", "reenable", "preset", "mask",
 
 @dataclass(frozen=True, slots=True)
 class FileCapability:
-    """A call of fcaps: a file gets capabilities and a mode.
+    """A call of fcaps: a file gets capabilities.
 
     :param path: relative to the root, as the package spells it.
     :param xattr: the value of security.capability.
+    :param mode: the permission bits that it gets, or None when it keeps its own.
+    :param denied: permission bits that are taken from its own.
     """
 
     path: str
     xattr: bytes
-    mode: int
+    mode: int | None = None
+    denied: int = 0
+
+    def mode_of(self, before: int) -> int:
+        """Return the mode of a file that had ``before``."""
+        return before & ~self.denied if self.mode is None else self.mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +243,16 @@ class _PhaseReading:
     def _fcaps(self, words: list[str]) -> Iterator[FileCapability]:
         """Yield what one call of fcaps does.
 
-        Without USE=filecaps it makes the files setuid instead, which an image does not want
-        unasked; that is an unknown command, for the definition to decide.
+        Its defaults changed over the years (modes 711 and, failing, 4711; since 2025 the file
+        keeps its mode), so they are taken from the package's own copy. Without USE=filecaps it
+        may make files setuid, which is left for the definition to decide.
         """
-        options = {"-o": "0", "-g": "0", "-m": "", "-M": self._default_mode()}
+        options = {
+            "-o": "",
+            "-g": "",
+            "-m": self._default("mode"),
+            "-M": self._default("caps_mode"),
+        }
         rest = list(words)
         while len(rest) > 1 and rest[0] in options:
             options[rest[0]] = rest[1]
@@ -247,20 +260,22 @@ class _PhaseReading:
         if len(rest) < 2:
             raise ShellError(f"fcaps {' '.join(words)} is not understood")
         if "filecaps" not in self._package.use:
-            self.unknown.append(f"fcaps {' '.join(words)}  (a setuid mode, without USE=filecaps)")
+            if options["-m"]:
+                self.unknown.append(f"fcaps {' '.join(words)}  (mode {options['-m']} instead)")
             return
-        if not re.fullmatch("[0-7]{3,4}", options["-M"]):
+        if not re.fullmatch("[0-7]{3,4}|", options["-M"]):
             raise ShellError(f"the mode {options['-M']} of fcaps is not understood")
+        mode = int(options["-M"], 8) if options["-M"] else None
         text = rest[0] if re.search("[-=+]", rest[0]) else f"{rest[0]}=ep"
         xattr = capability_xattr(text)
+        denied = 0o044 if self._environment.scalar("FCAPS_DENY_WORLD_READ") else 0
         for path in rest[1:]:
-            yield FileCapability(path.strip("/"), xattr, int(options["-M"], 8))
+            yield FileCapability(path.strip("/"), xattr, mode, denied)
 
-    def _default_mode(self) -> str:
-        """Return the mode that the package's own copy of fcaps gives when told none."""
+    def _default(self, variable: str) -> str:
         body = self._environment.body("fcaps") or ""
-        match = re.search(r"caps_mode=['\"]?([0-7]+)", body)
-        return match[1] if match else "711"
+        match = re.search(rf"\b{variable}=['\"]?([^\s'\";]*)", body)
+        return match[1] if match else ""
 
     def _literal(self, word: str) -> str:
         """Return what a word of a call means; a variable that names the root is dropped."""

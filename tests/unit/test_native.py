@@ -196,7 +196,7 @@ def fcaps_environment(*lines):
 def test_fcaps_becomes_an_xattr_on_every_name_of_the_file(merge):
     environment = fcaps_environment(
         'declare -a FILECAPS=([0]="cap_net_raw" [1]="bin/ping")',
-        "fcaps_pkg_postinst () \n{ \n    :\n}",
+        "fcaps () \n{ \n    local caps_mode='711'\n}",
         "pkg_postinst () \n{ \n    fcaps_pkg_postinst\n}",
     )
     metadata = {"environment.bz2": environment, "DEFINED_PHASES": "postinst", "USE": "filecaps"}

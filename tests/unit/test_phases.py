@@ -123,18 +123,36 @@ def test_fcaps_behind_a_use_flag_follows_the_flag():
     assert effects(body, use=["filecaps"]).findings == ()
 
 
+OLD_FCAPS = "fcaps () \n{ \n    local mode='4711';\n    local caps_mode='711'\n}\n"
+NEW_FCAPS = "fcaps () \n{ \n    local mode=;\n    local caps_mode=;\n    use filecaps\n}\n"
+
+
 def test_fcaps_without_its_use_flag_would_make_the_file_setuid_and_is_a_finding():
-    assert "setuid" in unrun("    fcaps cap_kill usr/bin/x")[0]
+    assert "mode 4711 instead" in unrun("    fcaps cap_kill usr/bin/x", functions=OLD_FCAPS)[0]
+    assert unrun("    fcaps cap_kill usr/bin/x", functions=NEW_FCAPS) == []
+
+
+@pytest.mark.parametrize(
+    ("functions", "mode"),
+    [
+        (OLD_FCAPS, 0o711),
+        (NEW_FCAPS, 0o755),
+        ('declare -- FCAPS_DENY_WORLD_READ="1"\n' + NEW_FCAPS, 0o711),
+    ],
+)
+def test_fcaps_changes_the_mode_as_the_packages_own_copy_would(functions, mode):
+    body = "    fcaps cap_kill usr/bin/x"
+    (capability,) = effects(body, functions=functions, use=["filecaps"]).capabilities
+    assert capability.mode_of(0o755) == mode
 
 
 def test_several_calls_in_filecaps_are_kept_apart():
     functions = (
         'declare -a FILECAPS=([0]="-M" [1]="755" [2]="cap_kill" [3]="bin/a" '
-        '[4]="--" [5]="cap_chown=p" [6]="bin/b c")\n'
-        "fcaps () \n{ \n    local caps_mode='u-s';\n    local caps_mode='711'\n}\n"
+        '[4]="--" [5]="cap_chown=p" [6]="bin/b c")\n' + OLD_FCAPS
     )
     got = effects("    fcaps_pkg_postinst", functions=functions, use=["filecaps"]).capabilities
-    assert [(c.path, oct(c.mode)) for c in got] == [("bin/a", "0o755"), ("bin/b c", "0o711")]
+    assert [(c.path, c.mode) for c in got] == [("bin/a", 0o755), ("bin/b c", 0o711)]
 
 
 def test_a_bomb_in_place_of_an_environment_is_an_error(monkeypatch):
