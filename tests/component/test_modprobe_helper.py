@@ -23,12 +23,12 @@ HELPER = "usr/libexec/_flatcar-demo_modprobe_helper"
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An extension with a module, laid out, beside an index of a base that knows none."""
-    require_tool("gcc", "depmod", "modprobe", "unshare", "mountpoint")
+    require_tool("as", "depmod", "modprobe", "unshare", "mountpoint")
     folder = tmp_path_factory.mktemp("kmod")
     folder.chmod(0o755)
-    source = folder / "a.c"
-    source.write_text('char l[] __attribute__((section(".modinfo"), used)) = "license=GPL";\n')
-    run(["gcc", "-c", "-o", folder / "a.o", source])
+    source = folder / "a.s"
+    source.write_text('.section .modinfo, "a"\n.asciz "license=GPL"\n')
+    run(["as", "-o", folder / "a.o", source])
     module = (folder / "a.o").read_bytes()
     tree = Tree([
         file_entry(f"usr/lib/modules/{KERNEL}/extra/sysext_demo.ko", module),
