@@ -1,5 +1,6 @@
 import hashlib
 import os
+import tracemalloc
 
 import pytest
 
@@ -159,3 +160,15 @@ def test_progress_reaches_the_size_of_the_image(tmp_path):
         progress=Watch(),
     )
     assert seen == [(MIB, MIB + 4096), (MIB + 4096, MIB + 4096)]
+
+
+def test_memory_does_not_grow_with_the_image(tmp_path):
+    image = tmp_path / "image.raw"
+    with image.open("wb") as stream:
+        stream.truncate(96 * MIB)
+    key = payload_key(tmp_path)
+    tracemalloc.start()
+    write_payload(image, tmp_path / "out", [key], jobs=2, progress=Silent())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 24 * MIB

@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,16 @@ def test_the_lock_has_a_hash_for_every_package_and_names_no_server():
     assert "://" not in lock
     assert "--index" not in lock
     assert "--find-links" not in lock
+
+
+def test_the_lock_holds_every_dependency_that_the_project_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    lock = (ROOT / "requirements.lock").read_text()
+    missing = [
+        name for name in named if f"\n{re.split('[<>=~!; ]', name)[0].lower()}==" not in lock
+    ]
+    assert missing == [], "run ci/lock"
 
 
 @pytest.mark.slow
