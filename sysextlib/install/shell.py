@@ -43,12 +43,14 @@ class _Frame:
 
     :param entry: whether it is run.
     :param outer: ``base`` of what is around it.
+    :param alive: whether it is reached; a ``return`` in a subshell ends no more than that.
     :param taken: of ``if``: whether an earlier branch is.
     """
 
     opener: str
     entry: bool | None
     outer: bool | None
+    alive: bool | None
     negated: bool = False
     taken: bool | None = False
 
@@ -214,7 +216,7 @@ class _Reader:
         return True
 
     def _open(self, opener: str) -> None:
-        self._frames.append(_Frame(opener, self._now, self._base, self._negated))
+        self._frames.append(_Frame(opener, self._now, self._base, self._alive, self._negated))
         self._base = self._now
         self._negated = False
 
@@ -225,6 +227,8 @@ class _Reader:
         frame = self._frames.pop()
         self._base = frame.outer
         self._now = frame.entry
+        if word == ")" and self._alive is not frame.alive:
+            self._alive, self._status = frame.alive, None
         if word not in {"}", ")"} or frame.negated:
             self._status = None
 
