@@ -212,7 +212,7 @@ def make_venv() -> None:
         run(
             [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input",
              "install", "--quiet", "--root-user-action=ignore", "--require-hashes", "--no-deps",
-             "--requirement", LOCK],
+             "--only-binary=:all:", "--requirement", LOCK],
             env=surroundings(), name="pip", timeout=3600,
         )  # fmt: skip
     except ToolError as error:
