@@ -103,6 +103,12 @@ class Base:
         return self.os_release.get("BUILD_ID", "")
 
     @property
+    def counter(self) -> int:
+        """The highest COUNTER of the installed packages: the number of the last merge."""
+        texts = (package.value("COUNTER").strip() for package in self.installed)
+        return max((int(text) for text in texts if text.isascii() and text.isdigit()), default=0)
+
+    @property
     def arch(self) -> Arch | None:
         """The architecture of its programs, or None when it holds no ELF file in usual places.
 

@@ -9,7 +9,7 @@ from sysextlib.errors import MergeConflictError
 from sysextlib.findings import Finding, Severity
 from sysextlib.install.compare import differences, leads_to_itself, metadata_differences
 from sysextlib.real_paths import LinkLoopError, RealPaths
-from sysextlib.tree import Entry, Kind, Tree, glob_regex, parents
+from sysextlib.tree import Entry, InvalidTreeError, Kind, Tree, glob_regex, parents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +123,14 @@ class _Comparison:
             raise self._error()
         entries = {entry.path: entry for entry in outside}
         entries.update(self._with_leading())
-        return Kept(Tree(entries.values()), (), tuple(sorted(self._identical)), self._settled())
+        try:
+            kept = Tree(entries.values())
+        except InvalidTreeError as error:
+            raise MergeConflictError(
+                f"what may_replace lets through does not fit together: {error}",
+                hint="let fewer paths replace the base's",
+            ) from error
+        return Kept(kept, (), tuple(sorted(self._identical)), self._settled())
 
     def _followed(self, tree: Tree) -> Iterator[Entry]:
         """Yield what lies in /usr at the paths where the base's symlinks put it."""

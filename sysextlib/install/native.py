@@ -19,7 +19,7 @@ from sysextlib.install.compare import differences, leads_to_itself
 from sysextlib.install.mask import InstallMask
 from sysextlib.install.phases import FileCapability, PhaseEffects, phase_effects
 from sysextlib.real_paths import LinkLoopError, RealPaths
-from sysextlib.tree import Entry, Kind, Tree, parents
+from sysextlib.tree import Entry, Kind, Tree, directory_entry, parents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -195,21 +195,32 @@ class _Merge:
         self._named = entry.path
         if path != entry.path:
             entry = replace(entry, path=path)
-        above = self._file_above(path)
-        if above is not None:
+        above = self._nearest_above(path)
+        if above is not None and above.kind is not Kind.DIRECTORY:
             self._conflict(entry, above)
-        elif entry.kind is Kind.DIRECTORY:
+            return
+        self._add_parents(entry, above)
+        if entry.kind is Kind.DIRECTORY:
             self._add_directory(entry)
         else:
             self._add_other(entry)
 
-    def _file_above(self, path: str) -> Entry | None:
-        """Return the nearest thing that leads to ``path``, when it is no directory."""
+    def _nearest_above(self, path: str) -> Entry | None:
+        """Return the nearest thing that leads to ``path``."""
         for parent in parents(path):
             above = self._lookup(parent)
             if above is not None:
-                return None if above.kind is Kind.DIRECTORY else above
+                return above
         return None
+
+    def _add_parents(self, entry: Entry, above: Entry | None) -> None:
+        """Add directories that lead to an entry and that its package does not name."""
+        for parent in parents(entry.path):
+            if above is not None and parent == above.path:
+                break
+            self._entries[parent] = replace(
+                directory_entry(parent), mtime=entry.mtime, origin=entry.origin
+            )
 
     def _add_directory(self, entry: Entry) -> None:
         """Add a directory; one that is there already keeps its mode and owner, as in Portage."""

@@ -49,6 +49,7 @@ def test_a_base_says_what_it_is(base_of):
     assert base.version == "1.2.3 (one)"
     assert base.epoch == MTIME
     assert base.arch is Arch.AMD64
+    assert base.counter == 7
     assert [str(package.cpv) for package in base.installed] == ["sys-libs/glibc-2.40"]
     assert base.digest == hashlib.sha256(base.image.read_bytes()).hexdigest()
 

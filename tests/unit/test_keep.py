@@ -130,6 +130,12 @@ def test_a_loop_of_symlinks_is_an_error_and_not_a_hang():
         keep_new(tree_of({"usr/a/x": b""}), base)
 
 
+def test_replacements_that_do_not_fit_together_are_an_error():
+    tree = tree_of({"usr/lib/new": b"", "usr/lib64": b"a file"})
+    with pytest.raises(MergeConflictError, match="may_replace"):
+        keep_new(tree, TreeBase(BASE), ["**"])
+
+
 def test_only_files_that_look_alike_are_read():
     base = TreeBase(BASE)
     with pytest.raises(MergeConflictError):

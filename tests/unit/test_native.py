@@ -142,6 +142,14 @@ def test_what_is_in_the_way_is_an_error(merge, first, second):
     assert "/usr/x" in str(caught.value)
 
 
+def test_a_directory_that_a_package_only_implies_is_one_all_the_same(merge):
+    implied = PackageSpec(
+        cpv="a/one-1", metadata=ENVIRONMENT, entries=[file_entry("usr/new/f", b"", mtime=3)]
+    )
+    with pytest.raises(MergeConflictError, match="usr/new"):
+        merge(implied, package("a/two-1", link_entry("usr/new", "bin")))
+
+
 def test_a_circle_of_symlinks_is_an_error(merge):
     one = package("a/one-1", link_entry("usr/p", "q"), link_entry("usr/q", "p"))
     with pytest.raises(MergeConflictError) as caught:
