@@ -94,6 +94,9 @@ PROGRAMS = (
     Program("openssl", "openssl", "the tests verify signatures with it", (3,), "version"),
     Program("shellcheck", "shellcheck", "checks the shell scripts", (0, 8)),
     Program("systemd-tmpfiles", "systemd", "the tests compare with it", (250,)),
+    Program("depmod", "kmod", "the tests compare with it"),
+    Program("setcap", "libcap2-bin", "the tests compare with it"),
+    Program("setfattr", "attr", "the tests compare with it"),
     Program("mount", "mount", "the tests look into images with it"),
     Program("find", "findutils", "the tests compare with it"),
 )

@@ -95,6 +95,32 @@ def test_the_lock_holds_every_dependency_that_the_project_names():
     assert missing == [], "run ci/lock"
 
 
+# What comes with a package of PROGRAMS, or is part of every Debian.
+COMES_WITH = {
+    "binutils": {"as", "ld", "readelf", "strip", "x86_64-linux-gnu-strip"},
+    "kmod": {"modprobe"},
+    "squashfs-tools": {"unsquashfs"},
+    "systemd": {"systemd-analyze"},
+    "attr": {"getfattr"},
+    "libcap2-bin": {"getcap"},
+}
+ESSENTIAL = {"ls", "df", "tar", "gzip", "python3", "mountpoint", "setpriv", "unshare"}
+
+
+def test_every_program_that_a_test_requires_is_one_that_setup_installs(prepare):
+    known = ESSENTIAL | {item.name for item in prepare.PROGRAMS}
+    for item in prepare.PROGRAMS:
+        known |= COMES_WITH.get(item.package, set())
+    calls = {
+        path.name: re.findall(r'"([^"]+)"', " ".join(re.findall(r"require_tool\(([^)]*)\)", text)))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path != Path(__file__) and (text := path.read_text())
+    }
+    assert calls
+    unknown = {name: set(tools) - known for name, tools in calls.items() if set(tools) - known}
+    assert unknown == {}
+
+
 @pytest.mark.slow
 @pytest.mark.tool
 def test_a_fresh_copy_is_set_up_with_an_empty_home_and_again_in_a_second(tmp_path):
