@@ -21,8 +21,8 @@ from sysextlib.install.keep import keep_new, only_usr
 from sysextlib.install.native import install
 from sysextlib.payload.verify import verify_payload
 from sysextlib.payload.writer import write_payload
-from sysextlib.receipt import Build, Receipt
-from sysextlib.reports import write_reports
+from sysextlib.report.receipt import Build, Receipt
+from sysextlib.report.write import write_reports
 from sysextlib.resolve.resolver import resolve
 from sysextlib.resolve.use_request import UseRequest, UseRule
 from sysextlib.stamp import release_entry, stamp

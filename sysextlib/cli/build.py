@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sysextlib.cli.flags import Call
     from sysextlib.cli.views import View
     from sysextlib.order import Keys, Order
-    from sysextlib.receipt import Receipt
+    from sysextlib.report.receipt import Receipt
 
 SIDE_BY_SIDE = 2  # builds at once; each keeps several processors busy most of the time
 

@@ -237,7 +237,7 @@ def _canonical(argv: list[str]) -> list[str]:
     """
     valued = {f"--{flag.name}" for flag in FLAGS if flag.value}
     words = iter(argv)
-    result = []
+    result: list[str] = []
     for word in words:
         if word == "--":
             return [*result, word, *words]

@@ -52,11 +52,10 @@ def _command(call: Call) -> int:
         from sysextlib.cli.build import build, plan
 
         return plan(call) if call.command == "plan" else build(call)
-    from sysextlib.cli import show
+    from sysextlib.cli.show import catalogue, inspect, verify
 
-    return {"list": show.catalogue, "verify": show.verify, "inspect": show.inspect}[call.command](
-        call
-    )
+    looks = {"list": catalogue, "verify": verify, "inspect": inspect}
+    return looks[call.command](call)
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

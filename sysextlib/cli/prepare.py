@@ -178,7 +178,8 @@ def _definitions(
             f"{words[0]} is a package, and the extension has no name",
             hint=f"./build_sysext.py NAME {' '.join(words)}",
         )
-    found = tuple(dict.fromkeys(choose(catalogue, word) for word in words))
+    chosen = {one.key: one for one in (choose(catalogue, word) for word in words)}
+    found = tuple(chosen.values())
     for definition in found:
         if not definition.fits(board.name, board.arch):
             boards = ", ".join(definition.boards) or ", ".join(definition.arches)

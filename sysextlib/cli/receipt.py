@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sysextlib.errors import SysextError
     from sysextlib.order import Order
-    from sysextlib.receipt import Receipt
+    from sysextlib.report.receipt import Receipt
 
 
 def show_receipt(receipts: Sequence[Receipt]) -> None:

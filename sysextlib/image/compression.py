@@ -3,32 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 
-from sysextlib.errors import UsageError, nearest
-
-
-class Compression(StrEnum):
-    """What ``--compression`` may say."""
-
-    NONE = "none"
-    LZ4 = "lz4"
-    LZ4HC = "lz4hc"
-    ZSTD = "zstd"
-
-    @classmethod
-    def parse(cls, text: str) -> Compression:
-        """Return the compression of this name.
-
-        :raises UsageError: there is none; upstream would find out after the whole merge.
-        """
-        try:
-            return cls(text)
-        except ValueError:
-            known = [str(item) for item in cls]
-            hint = nearest(text, known) or f"known: {', '.join(known)}"
-            raise UsageError(f"unknown compression {text!r}", hint=hint) from None
-
+from sysextlib.definition import Compression
+from sysextlib.errors import UsageError
 
 # Flatcar's build_sysext passes exactly these, so that an image is as small as theirs.
 TUNED = {

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sysextlib.definition import Compression
 from sysextlib.errors import ImageError, OutputError, VerifyError
 from sysextlib.gentoo.arch import Arch
-from sysextlib.image.compression import Compression
 from sysextlib.image.erofs import ErofsOptions, write_erofs
 from sysextlib.image.erofs_reader import Erofs
 from sysextlib.image.gpt import (

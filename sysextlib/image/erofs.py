@@ -6,8 +6,9 @@ import fcntl
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
+from sysextlib.definition import Compression
 from sysextlib.errors import ImageError, OutputError, ToolError
-from sysextlib.image.compression import Compression, mkfs_options
+from sysextlib.image.compression import mkfs_options
 from sysextlib.image.fragments import disown_fragments
 from sysextlib.image.tar_stream import linked, write_tar
 from sysextlib.system.run import run

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
+from sysextlib.definition import Compression
 from sysextlib.errors import SysextError
-from sysextlib.image.compression import Compression
 from sysextlib.image.erofs import ErofsOptions, write_erofs
 from sysextlib.report.contents import ContentsOptions, contents_text, contents_wtd_text
 from sysextlib.report.disk_usage import disk_usage_text, human

@@ -5,13 +5,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2] / "sysextlib"
 LAYERS = [
-    ["errors", "progress"],
-    ["gentoo", "system", "tree", "workspace", "findings", "os_release"],
-    ["toml_reader", "real_paths"],
-    ["verbs"],
-    ["definition", "board", "selinux", "ebuild", "binpkg", "version_file", "squashfs"],
-    ["base"],
-    ["resolve", "install", "edit", "check", "image", "payload"],
+    ["errors", "progress", "version"],
+    ["gentoo", "system", "tree", "workspace", "findings"],
+    ["os_release", "toml_reader", "real_paths"],
+    ["verbs", "squashfs"],
+    ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
+    ["base", "affected"],
+    ["resolve", "install", "edit", "check", "image", "payload", "versions"],
+    ["order"],
+    ["stamp"],
     ["report"],
     ["pipeline"],
     ["cli"],

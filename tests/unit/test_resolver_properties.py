@@ -27,8 +27,7 @@ def told(scenario) -> str:
         return str(error)
 
 
-@COMMON
-@settings(max_examples=300)
+@settings(COMMON, max_examples=150)
 @given(st.randoms(use_true_random=False))
 def test_a_plan_satisfies_all_its_packages_and_changes_nothing_of_the_base(rnd):
     scenario = random_universe(rnd)
@@ -37,8 +36,7 @@ def test_a_plan_satisfies_all_its_packages_and_changes_nothing_of_the_base(rnd):
         assert list(faults(scenario, plan.packages)) == []
 
 
-@COMMON
-@settings(max_examples=100)
+@settings(COMMON, max_examples=100)
 @given(st.randoms(use_true_random=False))
 def test_shuffled_inputs_give_the_same_plan_or_the_same_error(rnd):
     scenario = random_universe(rnd)
@@ -48,8 +46,7 @@ def test_shuffled_inputs_give_the_same_plan_or_the_same_error(rnd):
     assert told(shuffled) == told(scenario)
 
 
-@COMMON
-@settings(max_examples=40)
+@settings(COMMON, max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_an_error_means_that_no_set_of_packages_would_do(rnd):
     scenario = random_universe(rnd)

@@ -1,0 +1,82 @@
+"""What a finished build knows of itself, and the part of it that the user is told."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sysextlib.report.manifest import File
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sysextlib.edit.changes import Change
+    from sysextlib.findings import Finding
+    from sysextlib.image.ddi import DdiFacts
+    from sysextlib.image.release import ExtensionRelease
+    from sysextlib.install.keep import Dropped
+    from sysextlib.order import Inputs, Order
+    from sysextlib.payload.writer import PayloadFacts
+    from sysextlib.resolve.plan import MergePlan
+    from sysextlib.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Everything about one build, for its reports.
+
+    :param files: of the plan's packages, in its order.
+    :param masked: what INSTALL_MASK kept out.
+    """
+
+    order: Order
+    inputs: Inputs
+    plan: MergePlan
+    files: tuple[Path, ...]
+    release: ExtensionRelease
+    tree: Tree
+    changes: tuple[Change, ...]
+    dropped: tuple[Dropped, ...]
+    masked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    image: DdiFacts
+    payload: PayloadFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was published.
+
+    :param files: in the order of their names.
+    :param folder: where they are.
+    :param root_hash: of the image, in hex.
+    """
+
+    name: str
+    folder: Path
+    files: tuple[File, ...]
+    root_hash: str
+    packages: tuple[str, ...]
+    dropped: int
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, build: Build, published: tuple[Path, ...]) -> Receipt:
+        """Sum up a build."""
+        return cls(
+            name=build.order.name,
+            folder=build.order.output,
+            files=tuple(file_facts(path) for path in published),
+            root_hash=build.image.root_hash,
+            packages=tuple(str(package) for package in build.plan.packages),
+            dropped=len(build.dropped),
+            findings=build.findings,
+        )
+
+
+def file_facts(path: Path) -> File:
+    """Return name, size and digest of a file."""
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return File(name=path.name, size=path.stat().st_size, sha256=sha256)
