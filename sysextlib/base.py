@@ -44,7 +44,10 @@ class BaseFiles(Protocol):
 
 
 class Base:
-    """An open base image. Metadata is read when asked for, contents too."""
+    """An open base image. Metadata is read when asked for, contents too.
+
+    ``epoch`` is the mtime of os-release, ``counter`` the number of the last merge into the base.
+    """
 
     def __init__(self, image: Squashfs, pkginfo: Sequence[Squashfs]) -> None:
         """Read what every build needs: os-release and the installed packages.
@@ -58,7 +61,7 @@ class Base:
         self._tree: Tree | None = None
         self._contents: dict[str, Content] = {}
         self.os_release, self.epoch = self._read_os_release()
-        self.installed = self._read_installed()
+        self.installed, self.counter = self._read_installed()
         self._digest = ""
         self._hashing = threading.Thread(target=self._hash, name="digest of base", daemon=True)
         self._hashing.start()
@@ -101,12 +104,6 @@ class Base:
     def build_id(self) -> str:
         """BUILD_ID of os-release, or ""."""
         return self.os_release.get("BUILD_ID", "")
-
-    @property
-    def counter(self) -> int:
-        """The highest COUNTER of the installed packages: the number of the last merge."""
-        texts = (package.value("COUNTER").strip() for package in self.installed)
-        return max((int(text) for text in texts if text.isascii() and text.isdigit()), default=0)
 
     @property
     def arch(self) -> Arch | None:
@@ -246,11 +243,15 @@ class Base:
             hint="give the squashfs of the whole root, flatcar_production_image_sysext.squashfs",
         )
 
-    def _read_installed(self) -> tuple[Package, ...]:
+    def _read_installed(self) -> tuple[tuple[Package, ...], int]:
+        """Return the installed packages, and the highest COUNTER: the last merge's number."""
+        highest = 0
         found: dict[str, tuple[Package, Squashfs]] = {}
         slots: dict[tuple[str, str], tuple[Package, Squashfs]] = {}
         for image in (self._squashfs, *self._pkginfo):
-            for package in _read_packages(image):
+            packages, counter = _read_packages(image)
+            highest = max(highest, counter)
+            for package in packages:
                 for known in (
                     found.get(str(package.cpv)),
                     slots.get((package.cpv.cp, package.slot)),
@@ -258,7 +259,7 @@ class Base:
                     if known is not None and known[0] != package:
                         raise _contradiction(known, (package, image))
                 found[str(package.cpv)] = slots[package.cpv.cp, package.slot] = package, image
-        return tuple(package for _, (package, _) in sorted(found.items()))
+        return tuple(package for _, (package, _) in sorted(found.items())), highest
 
 
 def open_base(image: Path, pkginfo: Sequence[Path] = ()) -> Base:
@@ -279,8 +280,8 @@ def open_base(image: Path, pkginfo: Sequence[Path] = ()) -> Base:
         raise
 
 
-def _read_packages(image: Squashfs) -> tuple[Package, ...]:
-    """Return the packages whose VDB entries an image holds."""
+def _read_packages(image: Squashfs) -> tuple[tuple[Package, ...], int]:
+    """Return the packages whose VDB entries an image holds, and their highest COUNTER."""
     files = {
         entry.path[len(VDB) + 1 :]: image.read(entry.path)
         for entry in image.walk(VDB)
@@ -299,7 +300,8 @@ def _read_packages(image: Squashfs) -> tuple[Package, ...]:
             {"file": image.image, "looked for": VDB},
             hint="the final OS image has no package database; give the squashfs made before that",
         )
-    return packages
+    counters = (data.strip() for path, data in files.items() if path.endswith("/COUNTER"))
+    return packages, max((int(text) for text in counters if text.isdigit()), default=0)
 
 
 def _contradiction(known: tuple[Package, Squashfs], other: tuple[Package, Squashfs]) -> BaseError:
