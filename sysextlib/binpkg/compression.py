@@ -12,6 +12,8 @@ import os
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
+from sysextlib.binpkg import bzip2
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -89,6 +91,8 @@ def decompress(source: Slice) -> Iterator[bytes]:
         return source.chunks()
     if name == "zstd":
         return _zstd(source)
+    if name == "bzip2" and source.size > bzip2.WORTH_IT:
+        return _bzip2(source)
     if name in _DECODERS:
         return _decode(source, name)
     raise StreamError(f"is compressed with {name}, which is not supported")
@@ -159,6 +163,21 @@ def _decode(source: Slice, name: str) -> Iterator[bytes]:
         if pending and not pending.strip(b"\0"):
             _only_zeros(source, name)
             return
+
+
+def _bzip2(source: Slice) -> Iterator[bytes]:
+    """Yield from all processors, or from one where the stream does not lend itself to it."""
+    done = 0
+    try:
+        for data in bzip2.decompress_blocks(source.again()):
+            yield from (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
+            done += len(data)
+    except bzip2.SequentialError:
+        passed = 0
+        for data in _decode(source.again(), "bzip2"):
+            if passed + len(data) > done:
+                yield data[max(0, done - passed) :]
+            passed += len(data)
 
 
 def _only_zeros(source: Slice, name: str) -> None:
