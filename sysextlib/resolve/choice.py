@@ -35,12 +35,14 @@ class _Rank:
     """How an alternative stands to what is there.
 
     :param tier: 0 when it is in the base or chosen, 1 when it can be had, 2 when it cannot.
+    :param new: how many packages it would bring; ``new_slots`` does not count virtuals.
     """
 
     option: Option
     tier: int
     all_chosen: bool = False
     slots_in_base: bool = False
+    new: int = 0
     new_slots: int = 0
     best: dict[str, Candidate] = field(default_factory=dict)
 
@@ -159,6 +161,7 @@ def _rank(view: _View, option: Option) -> _Rank:
         any(other.slot == candidate.slot for other in base(candidate.package.cpv.cp))
         for candidate in real
     )
+    rank.new = sum(not state.settled(candidate) for candidate in slots.values())
     rank.new_slots = sum(not state.settled(candidate) for candidate in real)
     rank.tier = 0 if in_base or rank.all_chosen else 1
     return rank
@@ -177,6 +180,8 @@ def _promote(ranks: list[_Rank]) -> None:
 
 
 def _beats(later: _Rank, earlier: _Rank) -> bool:
+    if later.new > earlier.new:
+        return False
     if later.slots_in_base and not earlier.slots_in_base:
         return True
     up = down = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import ValueSyntaxError
+from sysextlib.errors import ResolveError, ValueSyntaxError
 from sysextlib.resolve.order import merge_order
 from sysextlib.resolve.plan import MergePlan, MergeStep
 from sysextlib.resolve.search import Search
@@ -48,6 +48,9 @@ def resolve(
     :raises ResolveError: no set of packages satisfies what is wanted, or none was found within
         MOST_ATTEMPTS.
     """
+    for atom in wanted:
+        if atom.blocker:
+            raise ResolveError(f"{atom} is a blocker, which nobody can ask for")
     universe = Universe(available, installed, use, provided)
     state = Search(universe).run(wanted)
     return MergePlan(
