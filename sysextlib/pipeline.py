@@ -11,7 +11,7 @@ from sysextlib.check.privileges import check_privileges
 from sysextlib.edit.apply import apply_edits
 from sysextlib.edit.changes import EditContext
 from sysextlib.edit.mangle import run_mangle
-from sysextlib.edit.strip import strip_binaries
+from sysextlib.edit.strip import strip_argv, strip_binaries
 from sysextlib.errors import FindingsError
 from sysextlib.findings import Severity, acknowledge
 from sysextlib.image.ddi import write_ddi
@@ -190,7 +190,7 @@ def _edit(
     edited = apply_edits(tree, order.definition, context)
     tree, changes = edited.tree, edited.log
     if order.strip:
-        program = inputs.tools.argv("strip")
+        program = strip_argv(board.chost, board.arch, inputs.tools)
         stripped = strip_binaries(tree, program, _folder(stage, "strip"), jobs=inputs.jobs)
         tree, changes = stripped.tree, (*changes, *stripped.log)
     if order.mangle is not None:

@@ -13,6 +13,7 @@ from sysextlib.board import load_board
 from sysextlib.cli.flags import BUILD
 from sysextlib.definition import Compression, SysextDef, adhoc, choose, load_catalogue
 from sysextlib.edit.mangle import require_program
+from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import BoardError, DefinitionError, UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_signing_key, make_signing_key
@@ -82,7 +83,7 @@ def prepare(call: Call, progress: Progress) -> Job:
     mkfs_options(Compression.LZ4HC, call.text("mkerofs_opts") or "")
     tools = Tools.locate()
     if call.command == BUILD:
-        _require_tools(tools, call)
+        _require_tools(tools, call, board)
     base = open_base(image, pkginfo)
     binhosts = _binhosts(call, board, progress)
     require_one_version(
@@ -148,15 +149,14 @@ def output_folder(call: Call, image: Path) -> Path:
     return Path(given) if given is not None else image.parent / "sysext"
 
 
-def _require_tools(tools: Tools, call: Call) -> None:
+def _require_tools(tools: Tools, call: Call, board: Board) -> None:
     tools.require(*TOOLS)
-    for flag, name in (
-        ("generate_pkginfo", "mksquashfs"),
-        ("strip_binaries", "strip"),
-        ("manglefs_script", "bwrap"),
-    ):
-        if call.given.get(flag):
-            tools.require(name)
+    if call.on("generate_pkginfo"):
+        tools.require("mksquashfs")
+    if call.text("manglefs_script"):
+        tools.require("bwrap")
+    if call.on("strip_binaries"):
+        strip_argv(board.chost, board.arch, tools)
 
 
 def _definitions(
