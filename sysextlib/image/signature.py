@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from sysextlib.image.keys import SigningKey
 
+KEYS = {"rootHash", "certificateFingerprint", "signature"}
 PARTITION = 16384  # bytes, as systemd-repart makes it
 SIGNED_DATA = encode_oid("1.2.840.113549.1.7.2")
 DATA = encode_oid("1.2.840.113549.1.7.1")
@@ -124,7 +125,11 @@ def read_partition(data: bytes) -> RootHashSignature:
         if padding.strip(b"\0"):
             raise ValueError("bytes after the end")
         found = json.loads(text)
+        if not isinstance(found, dict) or not found.keys() <= KEYS:
+            raise TypeError(f"not an object of {', '.join(sorted(KEYS))}")
         pkcs7 = base64.b64decode(found["signature"], validate=True)
+        if base64.b64encode(pkcs7).decode() != found["signature"]:
+            raise ValueError("a signature that is not base64 as it is written")
         root_hash, fingerprint = found["rootHash"], found.get("certificateFingerprint", "")
         if not isinstance(root_hash, str) or not isinstance(fingerprint, str):
             raise TypeError("a value that is no text")

@@ -19,9 +19,13 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
-@functools.cache
 def private_key(kind: str = "rsa", number: int = 0) -> PrivateKey:
     """Return a key of "rsa", a curve like "p256", or "ed25519"; another ``number``, another key."""
+    return _private_key(kind, number)
+
+
+@functools.cache
+def _private_key(kind: str, number: int) -> PrivateKey:
     del number
     curves = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
     if kind in curves:
@@ -64,5 +68,6 @@ def write_pair(
     )
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret)
     (folder / "sysexts.key").write_bytes(pem)
+    (folder / "sysexts.key").chmod(0o600)
     (folder / "sysexts.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return folder
