@@ -20,34 +20,24 @@ if TYPE_CHECKING:
 def catalogue(call: Call) -> int:
     """List the extensions that a board can have."""
     from sysextlib.definition import load_catalogue
+    from sysextlib.report.disk_usage import human
 
     if call.words:
         raise UsageError("list takes no words", {"given": " ".join(call.words)})
     board = chosen_board(call)
     fitting = [one for one in load_catalogue(ROOT).values() if one.fits(board.name, board.arch)]
     if call.on("json"):
-        rows = [_row(one, _built(call, board, one)) for one in fitting]
-        print(json.dumps({"board": board.name, "extensions": rows}, indent=2))
+        values = [_row(one, _built(call, board, one)) for one in fitting]
+        print(json.dumps({"board": board.name, "extensions": values}, indent=2))
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    from sysextlib.report.disk_usage import human
-
-    table = Table(box=None, header_style="dim")
-    for column in ("name", "image", "kind", "packages", "USE", "built"):
-        table.add_column(column, overflow="fold")
+    rows = [("NAME", "IMAGE", "KIND", "BUILT", "PACKAGES")]
     for one in fitting:
         size = _built(call, board, one)
-        table.add_row(
-            one.key,
-            one.name,
-            str(one.kind),
-            "\n".join(map(str, one.packages)),
-            " ".join(one.use),
-            human(size) if size else "-",
-        )
-    Console(highlight=False).print(table)
+        packages = " ".join([*map(str, one.packages), *(f"USE={flag}" for flag in one.use)])
+        rows.append((one.key, one.name, str(one.kind), human(size) if size else "-", packages))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join((*map(str.ljust, row[:4], widths), row[4])))
     return 0
 
 
