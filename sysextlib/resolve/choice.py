@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Option: TypeAlias = "tuple[Node, ...]"
 
-MOST_PRODUCTS: Final = 256  # combinations of overlapping groups that are weighed together
+MOST_WEIGHED: Final = 256  # alternatives, or combinations of groups, that are weighed together
 MOST_VIRTUALS: Final = 8  # how deep virtuals behind virtuals are looked through
 
 
@@ -67,6 +67,8 @@ def regroup(nodes: Sequence[Node]) -> list[tuple[Node, bool]]:
     be found to be enough. Returns each node with whether any group was made that way, in which
     case emerge prefers what brings the fewest new packages.
     """
+    if len(nodes) > MOST_WEIGHED:
+        return [(node, False) for node in nodes]
     groups: list[tuple[set[str], list[AnyOf]]] = []
     rest: list[Node] = []
     for node in nodes:
@@ -87,7 +89,7 @@ def regroup(nodes: Sequence[Node]) -> list[tuple[Node, bool]]:
     merged: list[Node] = []
     for _names, group in groups:
         unique = list({str(member): member for member in group}.values())
-        if len(unique) > 1 and math.prod(len(alternatives(m)) for m in unique) <= MOST_PRODUCTS:
+        if len(unique) > 1 and math.prod(len(alternatives(m)) for m in unique) <= MOST_WEIGHED:
             joined = True
             merged.append(_product(unique))
         else:
@@ -169,6 +171,8 @@ def _rank(view: _View, option: Option) -> _Rank:
 
 def _promote(ranks: list[_Rank]) -> None:
     """Move later alternatives before earlier ones that they beat, as emerge does."""
+    if len(ranks) > MOST_WEIGHED:
+        return
     for later in ranks[1:]:
         for place, earlier in enumerate(ranks):
             if earlier is later:

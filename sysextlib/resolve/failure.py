@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.errors import ResolveError, nearest
 from sysextlib.gentoo.atom import Atom
+from sysextlib.resolve.state import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ def failures_of(universe: Universe, requirement: Requirement) -> Sequence[Failur
     """Describe a requirement for which no package can be had, whatever else is chosen."""
     need = requirement.need
     if not isinstance(need, Atom):
-        return [Failure(requirement, f"nothing satisfies {need}")]
+        return [Failure(requirement, f"nothing satisfies {shortened(str(need))}")]
     fitting = [
         candidate
         for candidate in universe.candidates(need.cp)
@@ -50,8 +51,11 @@ def failures_of(universe: Universe, requirement: Requirement) -> Sequence[Failur
         return found
     for candidate in fitting:
         universe.refusal(candidate)
-        if candidate.base is not None and candidate.base.cpv.cp == need.cp:
-            text = f"{candidate} would replace {candidate.base} of the base"
+        if candidate.base is not None:
+            if candidate.base.cpv.cp == need.cp:
+                text = f"{candidate} would replace {candidate.base} of the base"
+            else:
+                text = f"{candidate.base} of the base blocks {candidate}"
             return [Failure(requirement, text)]
     if not universe.candidates(need.cp):
         return [Failure(requirement, f"there is no package {need.cp}")]
@@ -110,6 +114,10 @@ def _mismatch(universe: Universe, atom: Atom, candidate: Candidate, use: frozens
         return f"its slot is {package.slot}/{package.effective_subslot}"
     if universe.matches(atom, candidate, use):
         return ""
+    known = package.iuse | universe.use.implicit
+    unknown = [d.flag for d in atom.use if d.flag not in known and not d.default]
+    if unknown:
+        return f"it has no flag {' '.join(unknown)}"
     flags = ",".join(str(dep) for dep in atom.use)
     return f"built with USE={' '.join(sorted(package.use & package.iuse))!r}, not [{flags}]"
 
@@ -135,11 +143,14 @@ def _hint(universe: Universe, main: Failure, refused: Sequence[str]) -> str:
         return "package.provided says that the system has it; leave the package out"
     if main.clash is not None:
         return "these two cannot go into one extension"
-    if isinstance(atom, Atom) and not universe.candidates(atom.cp):
-        return nearest(atom.cp, universe.names) if asked else "a binhost that holds it is missing"
+    if not isinstance(atom, Atom):
+        return "the flags it was built with leave no alternative: build it with others"
+    if not universe.candidates(atom.cp):
+        near = nearest(atom.cp, universe.names) if asked else ""
+        return near or "add the binhost that holds it, or build it"
     if any("not built with USE" in line for line in refused):
         return "build the package with these flags, or do not ask for them"
-    return ""
+    return "build a package that fits, or ask for one that is there"
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from sysextlib.resolve.choice import Option
     from sysextlib.resolve.universe import Universe
 
-MOST_ATTEMPTS: Final = 20_000
-"""Alternatives tried before the search is given up; real ones need as many as packages."""
+MOST_ATTEMPTS: Final = 100_000
+"""Alternatives tried before the search is given up, after some seconds. What is no puzzle needs
+about as many as packages are merged."""
 
 # Stacks of what is open. They are never changed, so that going back to one is one reference.
 _Needed: TypeAlias = "tuple[Requirement, _Needed] | None"
@@ -172,7 +173,7 @@ class Search:
     def _block(self, atom: Atom, requirement: Requirement) -> None:
         found = self.state.blocked_by(atom, requirement)
         if found is None:
-            self.state.blocks.append(Block(atom, requirement))
+            self.state.block(Block(atom, requirement))
             return
         if isinstance(found, Clash):
             failure = Failure(requirement, found.text, clash=found)
@@ -218,7 +219,7 @@ class Search:
             return False
         decision.tried = option
         placement = Placement(option, requirement, level)
-        self.state.chosen[option.slot] = placement
+        self.state.place(placement)
         self._link(requirement, option)
         self._unread = (placement, self._unread)
         return True

@@ -16,6 +16,9 @@ ASKED = "asked for"
 MOST_REASONS: Final = 24
 """How long a chain of reasons is shown whole; it is what a hostile index can make long."""
 
+MOST_CHARACTERS: Final = 400
+"""How much is shown of one dependency; a group can be as long as its text."""
+
 _NO_FLAGS: frozenset[str] = frozenset()
 
 
@@ -52,7 +55,8 @@ class Requirement:
     @property
     def chain(self) -> str:
         """Who wants what, a line each, from the user down to this requirement."""
-        return "\n".join(reversed(self._told(lambda step: f"{step.need} ({step._who})")))
+        told = self._told(lambda step: f"{shortened(str(step.need))} ({step._who})")
+        return "\n".join(reversed(told))
 
     @property
     def _who(self) -> str:
@@ -110,6 +114,7 @@ class State:
     universe: Universe
     chosen: dict[tuple[str, str], Placement] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+    blocks_of: dict[str, list[Block]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
 
     @property
@@ -121,8 +126,18 @@ class State:
         """Forget everything since a mark."""
         while len(self.chosen) > mark[0]:
             self.chosen.popitem()
-        del self.blocks[mark[1] :]
+        while len(self.blocks) > mark[1]:
+            self.blocks_of[self.blocks.pop().atom.cp].pop()
         del self.links[mark[2] :]
+
+    def place(self, placement: Placement) -> None:
+        """Choose a package."""
+        self.chosen[placement.candidate.slot] = placement
+
+    def block(self, block: Block) -> None:
+        """Let nothing be chosen that a blocker speaks of."""
+        self.blocks.append(block)
+        self.blocks_of.setdefault(block.atom.cp, []).append(block)
 
     def settled(self, candidate: Candidate) -> bool:
         """Return whether a package is there already: in the base, or chosen."""
@@ -182,8 +197,8 @@ class State:
             if placed.candidate is not candidate and placed.candidate.package.cpv == package.cpv:
                 text = f"{candidate} and {placed.candidate} have one name"
                 return Clash(text, placed.requirement, placed.level)
-        for atom, requirement in self.blocks:
-            if atom.cp != package.cpv.cp or requirement.parent is candidate:
+        for atom, requirement in self.blocks_of.get(package.cpv.cp, ()):
+            if requirement.parent is candidate:
                 continue
             if self.universe.matches(atom, candidate, requirement.parent_use):
                 text = f"{requirement.parent} blocks {candidate}: {atom}"
@@ -202,3 +217,8 @@ class State:
                 text = f"{requirement.parent} blocks {placed.candidate}: {atom}"
                 return Clash(text, placed.requirement, placed.level)
         return None
+
+
+def shortened(text: str) -> str:
+    """Return a text of which a hostile index cannot make an endless error."""
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."

@@ -153,6 +153,46 @@ def test_search_that_is_too_long_is_given_up_with_its_first_obstacle():
     assert caught.value.facts["first obstacle"] == "there is no package dev/missing"
 
 
+def test_group_of_very_many_alternatives_is_refused_in_a_short_error():
+    group = f"|| ( {' '.join(f'dev/a{n}' for n in range(5000))} )"
+    available = [make_package("app/a-1", {"RDEPEND": group})]
+    with pytest.raises(ResolveError, match="there is no package dev/a0") as caught:
+        resolve(atoms("app/a"), available, ())
+    assert len(str(caught.value)) < 1000
+
+
+def test_empty_group_in_a_long_dependency_is_refused_in_a_short_error():
+    inner = " ".join(f"( dev/a{n} || ( foo? ( dev/b ) ) )" for n in range(2000))
+    available = [
+        make_package("app/a-1", {"IUSE": "foo", "RDEPEND": f"|| ( {inner} )"}),
+        *(make_package(f"dev/a{n}-1", {}) for n in range(2000)),
+    ]
+    with pytest.raises(ResolveError, match="nothing satisfies") as caught:
+        resolve(atoms("app/a"), available, ())
+    assert len(str(caught.value)) < 5000
+
+
+def test_very_many_groups_are_decided_one_by_one():
+    groups = " ".join(f"|| ( dev/a{n} dev/b{n} )" for n in range(1000))
+    available = [make_package("app/a-1", {"RDEPEND": groups})]
+    available += [make_package(f"dev/b{n}-1", {}) for n in range(1000)]
+    assert len(merged(["app/a"], available)) == 1001
+
+
+def test_virtuals_that_lead_in_circles_are_looked_through_once():
+    available = [
+        make_package(f"virtual/v{n}-1", {"RDEPEND": f"|| ( virtual/v{n + 1} virtual/v{n + 2} )"})
+        for n in range(100)
+    ]
+    available += [make_package(f"virtual/v{n}-1", {"RDEPEND": "virtual/v0"}) for n in (100, 101)]
+    assert len(merged(["virtual/v0"], available)) == 101
+
+
+def test_blocker_cannot_be_asked_for():
+    with pytest.raises(ResolveError, match="nobody can ask for"):
+        resolve(atoms("!app/a"), (), ())
+
+
 def large_binhost():
     chain = [
         make_package(
