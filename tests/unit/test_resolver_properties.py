@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sysextlib.errors import ResolveError
+from sysextlib.gentoo.atom import Atom
+from sysextlib.gentoo.dependency import evaluate, parse_depend
 from sysextlib.resolve.plan import MergePlan
 from tests.builders.universe import answers, faults, random_universe
 
@@ -36,7 +38,44 @@ def test_a_plan_satisfies_all_its_packages_and_changes_nothing_of_the_base(rnd):
         assert list(faults(scenario, plan.packages)) == []
 
 
-@settings(COMMON, max_examples=100)
+@settings(COMMON, max_examples=150)
+@given(st.randoms(use_true_random=False))
+def test_what_a_package_needs_is_merged_before_it_but_in_a_cycle(rnd):
+    scenario = random_universe(rnd)
+    plan = outcome(scenario)
+    if plan is None:
+        return
+    place = {package: number for number, package in enumerate(plan.packages)}
+    needs = needs_of(scenario, plan.packages)
+    for package in plan.packages:
+        for need in needs[package]:
+            if package not in reached(need, needs):
+                assert place[need] < place[package]
+
+
+def needs_of(scenario, merge):
+    """Return the direct needs that only one package satisfies."""
+    found = {package: [] for package in merge}
+    for package in merge:
+        for node in evaluate(parse_depend(package.rdepend), package.use).children:
+            if isinstance(node, Atom) and not node.blocker:
+                there = [p for p in (*scenario.installed, *merge) if node.matches(p)]
+                if len(there) == 1 and there[0] in found:
+                    found[package] += there
+    return found
+
+
+def reached(start, needs):
+    seen, todo = set(), [start]
+    while todo:
+        package = todo.pop()
+        if package not in seen:
+            seen.add(package)
+            todo += needs[package]
+    return seen
+
+
+@settings(COMMON, max_examples=75)
 @given(st.randoms(use_true_random=False))
 def test_shuffled_inputs_give_the_same_plan_or_the_same_error(rnd):
     scenario = random_universe(rnd)
