@@ -56,8 +56,8 @@ def test_emerge_finds_no_plan_for_made_up_worlds_that_we_miss(tmp_path):
         plan = world.resolve().packages  # a ResolveError here is a plan that we missed
         compared += 1
         same += set(plan) == set(merged)
-    # What differs is which of several right answers is taken: how many virtuals an alternative
-    # brings, and which version is given up first. 588 of 595 were the same in 2,000 worlds.
+    # Where they differ, each takes another of several right answers: which version is given up
+    # first, or which virtual comes along. Of 1,000 worlds 335 could be compared; 327 were equal.
     assert compared >= WORLDS / 5
     assert same / compared >= 0.95
 
