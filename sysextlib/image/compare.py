@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sysextlib.tree import Entry, Tree
 
 MOST_SHOWN = 10  # differing entries
+LONGEST = 1800  # seconds for decompressing a file system
 
 
 def compare_entries(tree: Tree, entries: Collection[ImageEntry]) -> None:
@@ -113,10 +114,12 @@ def decode(ddi: Ddi, tools: Tools) -> None:
 
 
 def _fsck(ddi: Ddi, tools: Tools, *options: str) -> None:
+    argv = tools.argv("fsck.erofs")
     try:
         run(
-            [*tools.argv("fsck.erofs"), f"--offset={ddi.data.offset}", *options, ddi.path],
+            [*argv, f"--offset={ddi.data.offset}", *options, ddi.path],
             name="fsck.erofs",
+            timeout=LONGEST,
         )
     except ToolError as error:
         facts = {"file": ddi.path, **error.facts}

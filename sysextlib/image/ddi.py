@@ -161,12 +161,16 @@ def write_ddi(
         out.unlink(missing_ok=True)
         with _scratch(scratch, out.parent) as folder:
             file_system = folder / f"{out.name}.erofs"
-            write_erofs(tree, file_system, options, tools=tools, scratch=folder)
-            root_hash, partitions = _complete(file_system, out, arch, seed, key)
-            file_system.unlink()
+            try:
+                write_erofs(tree, file_system, options, tools=tools, scratch=folder)
+                root_hash, partitions = _complete(file_system, out, arch, seed, key)
+            finally:
+                file_system.unlink(missing_ok=True)
         with out.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
+        with contextlib.suppress(OSError):
+            out.unlink(missing_ok=True)
         facts = {"file": out, "fault": error.strerror or error}
         raise OutputError("the image cannot be written", facts) from error
     return DdiFacts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
@@ -51,10 +52,12 @@ def write_erofs(
     :param scratch: a folder for mkfs.erofs to buffer in, as large as the tree's contents.
     :raises ImageError: an entry that an image cannot hold.
     :raises MissingToolError: mkfs.erofs is absent or too old.
-    :raises OutputError: the disk is full.
+    :raises OutputError: there is no room on the disk.
     :raises ToolError: mkfs.erofs failed, say over ``mkerofs_opts``.
     """
     _require_equal_links(tree)
+    needed = sum(entry.content.size for entry in tree if entry.content is not None)
+    _require_space(scratch, needed)
 
     def feed(stream: IO[bytes]) -> None:
         fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
@@ -79,13 +82,26 @@ def write_erofs(
             name="mkfs.erofs",
         )
     except ToolError as error:
-        if "No space left on device" in str(error):
-            raise OutputError(
-                "the disk is full", {"writing": out, "buffering in": scratch}, "make room there"
-            ) from error
+        # Its own words on a full disk are "invalid chksum" and the like, and as it ends, its
+        # buffer is free again: so the room is measured, and what it said is shown.
+        for folder in (scratch, out.parent):
+            _require_space(folder, 2 * needed, error)
         raise
     with out.open("r+b") as image:
         disown_fragments(image)
+
+
+def _require_space(folder: Path, needed: int, cause: ToolError | None = None) -> None:
+    """Refuse to go on with less room than ``needed`` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        facts: dict[str, object] = {
+            "folder": folder,
+            "needed": f"{needed >> 20} MiB",
+            "free": f"{free >> 20} MiB",
+            **(cause.facts if cause else {}),
+        }
+        raise OutputError("there is too little room on the disk", facts, "make room") from cause
 
 
 def _require_equal_links(tree: Tree) -> None:

@@ -161,6 +161,27 @@ def test_an_unwritable_place_is_an_error(tmp_path, tools):
         write(release_only(), tmp_path / "absent/x.raw", tools)
 
 
+def test_too_little_room_is_said_before_the_work(tmp_path, tools):
+    free = shutil.disk_usage(tmp_path).free
+    huge = Content(free * 2, "0" * 64, spool=tmp_path / "absent")
+    tree = Tree([Entry(path="usr/a", kind=Kind.FILE, mode=0o644, content=huge)])
+    with pytest.raises(OutputError, match="too little room"):
+        write(tree, tmp_path / "x.raw", tools)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_umask_does_not_reach_the_bytes(tmp_path, tools):
+    found = set()
+    for umask in (0o022, 0o077):
+        old = os.umask(umask)
+        try:
+            facts = write(every_kind(), tmp_path / f"{umask}.raw", tools)
+        finally:
+            os.umask(old)
+        found.add(facts.sha256)
+    assert len(found) == 1
+
+
 def test_options_that_mkfs_refuses_are_shown(tmp_path, tools):
     with pytest.raises(ToolError, match=r"mkfs\.erofs failed"):
         write(release_only(), tmp_path / "x.raw", tools, mkerofs_opts="--no-such")
