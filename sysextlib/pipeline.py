@@ -85,6 +85,8 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                 spool=_folder(stage, "spool"),
                 progress=progress,
                 jobs=inputs.jobs,
+                counter=base.counter,
+                record=order.pkginfo,
             )
 
         with progress.step("Edit"):
