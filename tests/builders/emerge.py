@@ -8,8 +8,10 @@ the ``emerge`` program calls, with its own environment and arguments.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
 import sys
 import tempfile
@@ -99,8 +101,9 @@ def pretend(scenarios: Sequence[Scenario], folder: Path, *, jobs: int = 2) -> di
         "PORTAGE_REPOSITORIES": REPOS_CONF.format(folder / "repo"),
         "EPREFIX": "",
         "PORTAGE_OVERRIDE_EPREFIX": str(folder / "host"),
-        "PORTAGE_USERNAME": "root",
-        "PORTAGE_GRPNAME": "root",
+        # Portage gives what it writes to this user, which only a user's own name lets it do.
+        "PORTAGE_USERNAME": pwd.getpwuid(os.getuid()).pw_name,
+        "PORTAGE_GRPNAME": grp.getgrgid(os.getgid()).gr_name,
         "HOME": "/root",
         "TERM": "dumb",
         "LANG": "C.UTF-8",
