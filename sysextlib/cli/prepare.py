@@ -186,15 +186,15 @@ def _definitions(
             raise DefinitionError(
                 f"{definition.key} is not built for board {board.name}", {"built for": boards}
             )
-    return found, {definition.key: _below(definition, catalogue) for definition in found}
+    return found, {definition.key: below(definition, catalogue) for definition in found}
 
 
-def _below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[SysextDef, ...]:
+def below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[SysextDef, ...]:
     """Return the extensions under a definition, the lowest first."""
     found: dict[str, SysextDef] = {}
     for name in definition.after:
-        for below in _below(catalogue[name], catalogue):
-            found.setdefault(below.key, below)
+        for lower in below(catalogue[name], catalogue):
+            found.setdefault(lower.key, lower)
         found.setdefault(name, catalogue[name])
     return tuple(found.values())
 
