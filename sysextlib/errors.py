@@ -22,7 +22,8 @@ SysextError                         exit code
 ├── VerifyError                     20   a file given to verify or inspect is not intact
 ├── OutputError                     21   the output folder or the disk
 │   └── LockedError                 22   another build is at work there
-└── MangleError                     23   the --manglefs_script program
+├── MangleError                     23   the --manglefs_script program
+└── EbuildError                     24   an ebuild, eclass, profile or repository
 
 1 is left to bugs (a traceback), 130 to Ctrl-C. A class takes facts and keeps them; only cli.py
 turns an error into text.
@@ -175,6 +176,10 @@ class LockedError(OutputError):
 
 class MangleError(SysextError):
     exit_code = 23
+
+
+class EbuildError(SysextError):
+    exit_code = 24
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

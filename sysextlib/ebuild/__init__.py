@@ -1,0 +1,1 @@
+"""Ebuilds and eclasses read without bash: grammar, evaluator, metadata, repositories, profiles."""
