@@ -19,7 +19,7 @@ from sysextlib.image.pkginfo import write_pkginfo
 from sysextlib.image.verify import verify_ddi
 from sysextlib.install.keep import keep_new, only_usr
 from sysextlib.install.native import install
-from sysextlib.payload.verify import verify_payload
+from sysextlib.payload.verify import check_written
 from sysextlib.payload.writer import write_payload
 from sysextlib.report.receipt import Build, Receipt
 from sysextlib.report.write import write_reports
@@ -239,7 +239,7 @@ def _payload_and_verify(
         )
         out = stage.outputs / OutputNames(stage.name).payload
         payload = write_payload(image.path, out, keys.payload, jobs=inputs.jobs, progress=progress)
-        verify_payload(out, keys.payload[-1].public, jobs=inputs.jobs)
+        check_written(out, keys.payload[-1].public, image.sha256)
         verified.result()
     return payload
 

@@ -96,6 +96,27 @@ def verify_payload(
     )
 
 
+def check_written(path: Path, public_key: PayloadPublicKey, image_sha256: str) -> None:
+    """Check a payload just written: its structure, every byte's signature, the image it is for.
+
+    Nothing is unpacked; that costs half as much again as packing did. ``verify_payload`` does.
+
+    :param image_sha256: of the image that the payload holds, in hex.
+    :raises VerifyError: the first fault that was found.
+    """
+    payload = read_payload(path)
+    _, sha256 = _check_manifest(payload)
+    _check_signature(payload, public_key)
+    if sha256.hex() != image_sha256:
+        raise VerifyError(
+            f"{path} is for another image", {"stated": sha256.hex(), "wanted": image_sha256}
+        )
+    with path.open("rb") as stream:
+        stream.seek(payload.blobs)
+        for number, item in enumerate(payload.manifest.operations):
+            _check_hash(item, stream.read(item.length or 0), f"operation {number} of {path}")
+
+
 def _check_manifest(payload: Payload) -> tuple[int, bytes]:
     """Check all that needs no blob; return size and SHA-256 of the image."""
     path, manifest = payload.path, payload.manifest
@@ -318,13 +339,17 @@ def _unpacked(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _unpack(item: Operation, blob: bytes, where: str) -> bytes:
+def _check_hash(item: Operation, blob: bytes, where: str) -> None:
     found = hashlib.sha256(blob).digest()
     if found != item.sha256:
         raise VerifyError(
             f"the data of {where} has not the hash that the manifest states",
             {"stated": (item.sha256 or b"").hex(), "found": found.hex()},
         )
+
+
+def _unpack(item: Operation, blob: bytes, where: str) -> bytes:
+    _check_hash(item, blob, where)
     limit = (item.extents[0].blocks or 0) * BLOCK
     data = _bunzip2(blob, limit, where) if item.type == REPLACE_BZ else blob
     if len(data) > limit:

@@ -21,7 +21,7 @@ from sysextlib.payload.format import (
     encode_signatures,
 )
 from sysextlib.payload.reader import is_payload, read_payload
-from sysextlib.payload.verify import verify_payload
+from sysextlib.payload.verify import check_written, verify_payload
 from tests.builders.payload import assemble, noise, payload_key, payload_of, prose
 
 MIB = 1 << 20
@@ -310,3 +310,15 @@ def test_a_payload_is_told_from_other_files(tmp_path):
     assert is_payload(facts.path)
     assert not is_payload(tmp_path / "image.raw")
     assert read_payload(facts.path).signed_size == facts.size - 264
+
+
+def test_a_payload_just_written_is_checked_without_unpacking_it(tmp_path, key):
+    facts = payload_of(tmp_path, prose(3 * MIB))
+    check_written(facts.path, key.public, facts.image_sha256)
+    with pytest.raises(VerifyError, match="another image"):
+        check_written(facts.path, key.public, "00" * 32)
+    data = bytearray(facts.path.read_bytes())
+    data[-400] ^= 1
+    facts.path.write_bytes(data)
+    with pytest.raises(VerifyError):
+        check_written(facts.path, key.public, facts.image_sha256)
