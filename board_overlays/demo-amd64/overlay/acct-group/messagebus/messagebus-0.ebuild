@@ -1,0 +1,5 @@
+EAPI=8
+
+inherit acct-group
+
+ACCT_GROUP_ID=101

@@ -1,0 +1,87 @@
+EAPI=8
+
+DESCRIPTION="Everything that the base image of this board holds"
+HOMEPAGE="https://www.flatcar.org"
+SLOT="0"
+KEYWORDS="amd64"
+
+RDEPEND="
+	acct-group/messagebus
+	acct-user/messagebus
+	app-arch/bzip2
+	app-arch/gzip
+	app-arch/lz4
+	app-arch/tar
+	app-arch/xz-utils
+	app-arch/zstd
+	app-crypt/mit-krb5
+	app-misc/ca-certificates
+	app-shells/bash
+	dev-db/sqlite
+	dev-libs/elfutils
+	dev-libs/expat
+	dev-libs/gmp
+	dev-libs/jansson
+	dev-libs/json-c
+	dev-libs/libbpf
+	dev-libs/libedit
+	dev-libs/libffi
+	dev-libs/libpcre2
+	dev-libs/nettle
+	dev-libs/openssl
+	dev-libs/popt
+	net-dns/libidn2
+	net-firewall/iptables
+	net-firewall/nftables
+	net-libs/gnutls
+	net-libs/libmnl
+	net-libs/libnetfilter
+	net-libs/libnftnl
+	net-libs/libtirpc
+	net-misc/curl
+	sec-policy/selinux-policy
+	sys-apps/acl
+	sys-apps/attr
+	sys-apps/baselayout
+	sys-apps/coreutils
+	sys-apps/dbus
+	sys-apps/diffutils
+	sys-apps/findutils
+	sys-apps/grep
+	sys-apps/iproute2
+	sys-apps/keyutils
+	sys-apps/kmod
+	sys-apps/less
+	sys-apps/mawk
+	sys-apps/net-tools-lite
+	sys-apps/policycoreutils
+	sys-apps/sed
+	sys-apps/shadow
+	sys-apps/systemd
+	sys-apps/util-linux
+	sys-fs/cryptsetup
+	sys-fs/e2fsprogs
+	sys-fs/lvm2
+	sys-kernel/linux-cloud
+	sys-libs/db
+	sys-libs/gcc-libs
+	sys-libs/glibc
+	sys-libs/libapparmor
+	sys-libs/libcap
+	sys-libs/libcap-ng
+	sys-libs/libseccomp
+	sys-libs/libselinux
+	sys-libs/libsemanage
+	sys-libs/libsepol
+	sys-libs/libxcrypt
+	sys-libs/ncurses
+	sys-libs/pam
+	sys-libs/readline
+	sys-libs/zlib
+	sys-process/audit
+	sys-process/procps
+	virtual/libcrypt
+	virtual/libelf
+	virtual/libudev
+	virtual/udev
+"
