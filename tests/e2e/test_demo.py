@@ -1,0 +1,165 @@
+"""Extensions of the demo board, from real packages, judged by the programs of the field."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ci.demo_board.portage import Portage, find_programs
+from sysextlib.image.ddi import read_ddi
+from sysextlib.system.run import run
+from tests.builders.demo import CHECKOUT, DemoBoard, demo_board
+from tests.builders.needs import require_root, require_tool
+from tests.builders.tools import image_tools
+
+KEYS = {"containerd": "containerd-flatcar", "docker": "docker-flatcar", "python": "flatcar-python"}
+KEYS |= {"kmod-demo": "kmod-demo", "podman": "flatcar-podman"}
+NAMES = sorted(KEYS.values())
+
+pytestmark = [pytest.mark.demo, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def board() -> DemoBoard:
+    return demo_board()
+
+
+@pytest.fixture(scope="module")
+def built(board: DemoBoard, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with every extension of the board."""
+    output = tmp_path_factory.mktemp("built")
+    build(output, *KEYS, "--generate_pkginfo")
+    return output
+
+
+def build(output: Path, *words: str) -> None:
+    argv = [CHECKOUT / "build_sysext.py", "--board=demo-amd64", f"--image_builddir={output}"]
+    done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def partition(image: Path, which: int, out: Path) -> Path:
+    ddi = read_ddi(image)
+    part = ddi.partitions[which]
+    out.write_bytes(ddi.view(part))
+    return out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_systemd_dissect_accepts_the_image_under_a_strict_policy(built, name):
+    argv = image_tools("systemd-dissect").argv("systemd-dissect")
+    run([*argv, "--validate", "--image-policy=root=signed+absent", built / f"{name}.raw"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fsck_veritysetup_and_openssl_accept_the_parts(built, tmp_path, name):
+    tools = image_tools("fsck.erofs", "veritysetup", "openssl")
+    image = built / f"{name}.raw"
+    data = partition(image, 0, tmp_path / "data")
+    hashes = partition(image, 1, tmp_path / "hashes")
+    signed = json.loads(partition(image, 2, tmp_path / "sign").read_bytes().rstrip(b"\0"))
+    run([*tools.argv("fsck.erofs"), data])
+    run([*tools.argv("veritysetup"), "verify", data, hashes, signed["rootHash"]])
+    (tmp_path / "hash").write_text(signed["rootHash"])
+    (tmp_path / "p7.b64").write_text(signed["signature"])
+    openssl = tools.argv("openssl")
+    run([*openssl, "base64", "-d", "-A", "-in", tmp_path / "p7.b64", "-out", tmp_path / "p7"])
+    certificate = CHECKOUT / "__build__/keys/sysext/sysexts.crt"
+    flags = ["-verify", "-inform", "DER", "-binary", "-noverify", "-nointern"]
+    files = ["-in", tmp_path / "p7", "-content", tmp_path / "hash", "-certfile", certificate]
+    run([*openssl, "smime", *flags, *files])
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", NAMES)
+def test_the_kernel_shows_what_the_reports_say(built, tmp_path, name):
+    require_root()
+    require_tool("mount", "find")
+    place = tmp_path / "mounted"
+    place.mkdir()
+    data = partition(built / f"{name}.raw", 0, tmp_path / "data")
+    run(["mount", "-t", "erofs", "-o", "loop,ro", data, place])
+    try:
+        found = run(
+            ["find", ".", "-printf", "%M %2n %7s %TY-%Tm-%Td %TH:%TM ./%P -> %l\n"], cwd=place
+        ).stdout.decode()
+    finally:
+        run(["umount", place])
+    told = (built / f"{name}_contents.txt").read_text()
+    without_owner = [" ".join(line.split()[:2] + line.split()[4:]) for line in told.splitlines()]
+    seen = [" ".join(line.removesuffix(" -> ").split()) for line in found.splitlines()]
+    assert sorted(without_owner) == sorted(seen)
+
+
+def test_docker_is_built_on_top_of_containerd(built):
+    packages = (built / "docker-flatcar_packages.txt").read_text()
+    assert "app-containers/docker-26" in packages
+    assert "containerd" not in packages
+    assert "app-containers/containerd" in (built / "containerd-flatcar_packages.txt").read_text()
+
+
+def test_two_builds_give_the_same_bytes(built, tmp_path):
+    build(tmp_path, "python", "kmod-demo", "--generate_pkginfo", "--jobs=1")
+    for path in tmp_path.iterdir():
+        assert digest(path) == digest(built / path.name), path.name
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.root
+@pytest.mark.oracle
+@pytest.mark.parametrize("key", ["containerd", "docker", "podman", "python"])
+def test_real_emerge_wants_the_same_packages_and_then_none(board, built, tmp_path, key):
+    """With the base's VDB, and for docker containerd's, emerge plans what was merged.
+
+    With ours on top of it, there is nothing left to do.
+    """
+    require_root()
+    manifest = json.loads((built / f"{KEYS[key]}_manifest.json").read_text())
+    merged = sorted(package["cpv"] for package in manifest["packages"])
+    root = tmp_path / "root"
+    lay_out_vdb(board.image, root)
+    if key == "docker":
+        lay_out_vdb(built / "containerd-flatcar_pkginfo.raw", root)
+    atoms = manifest["order"]["packages"]
+    assert pretend(board, root, tmp_path / "before", atoms) == merged
+    lay_out_vdb(built / f"{KEYS[key]}_pkginfo.raw", root)
+    assert pretend(board, root, tmp_path / "after", ["--noreplace", *atoms]) == []
+
+
+def lay_out_vdb(image: Path, root: Path) -> None:
+    argv = image_tools("unsquashfs").argv("unsquashfs")
+    run([*argv, "-force", "-no-progress", "-quiet", "-dest", root, image, "var/db/pkg"])
+
+
+def pretend(board: DemoBoard, root: Path, work: Path, words: list[str]) -> list[str]:
+    """Return the cpvs that real emerge would merge into ``root``."""
+    work.mkdir()
+    portage = Portage(
+        programs=find_programs(),
+        work=work,
+        overlay=board.overlay,
+        config=board.config,
+        packages=board.packages,
+        extra={},
+        jobs=1,
+    )
+    portage.prepare()
+    portage.emerge(["--pretend", "--usepkgonly", "--columns", *words], root, "pretend")
+    log = (work / "logs/pretend.log").read_text()
+    # with --columns and --quiet: " N     app-containers/runc 1.1.15-1 to ROOT", the build id last
+    lines = [line.split() for line in log.splitlines() if line.startswith(" N ")]
+    return sorted(f"{words[1]}-{words[2].rpartition('-')[0]}" for words in lines)
+
+
+def test_a_build_leaves_nothing_mounted_and_no_scratch(built):
+    assert not [name for name in os.listdir(built) if name.startswith(".")]
+    mounts = Path("/proc/self/mounts").read_text()
+    assert str(built) not in mounts
+    assert shutil.disk_usage(built).free > 0
