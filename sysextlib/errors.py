@@ -16,14 +16,16 @@ SysextError                         exit code
 ├── FindingsError                   14   the finished tree would not work
 ├── SigningKeyError                       15   signing keys and certificates
 ├── ToolError                       16   an external program failed
-│   └── MissingToolError            17   it is absent or too old
+│   ├── MissingToolError            17   it is absent or too old
+│   └── ContainerError              25   the container engine, the SDK's image or container
 ├── ImageError                      18   the image did not come out as it must
 ├── PayloadError                    19   the update payload likewise
 ├── VerifyError                     20   a file given to verify or inspect is not intact
 ├── OutputError                     21   the output folder or the disk
 │   └── LockedError                 22   another build is at work there
 ├── MangleError                     23   the --manglefs_script program
-└── EbuildError                     24   an ebuild, eclass, profile or repository
+├── EbuildError                     24   an ebuild, eclass, profile or repository
+└── LabelError                      26   an SELinux policy, or a label that it does not know
 
 1 is left to bugs (a traceback), 130 to Ctrl-C. A class takes facts and keeps them; only cli.py
 turns an error into text.
@@ -154,6 +156,10 @@ class MissingToolError(ToolError):
     exit_code = 17
 
 
+class ContainerError(ToolError):
+    exit_code = 25
+
+
 class ImageError(SysextError):
     exit_code = 18
 
@@ -180,6 +186,10 @@ class MangleError(SysextError):
 
 class EbuildError(SysextError):
     exit_code = 24
+
+
+class LabelError(SysextError):
+    exit_code = 26
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""SELinux labels: the policy's file contexts, matched as libselinux matches them."""
