@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"\{([^}]*)\}")
 _PLACES = frozenset({"board"})  # what may stand in braces in a location
+_SERVER_PLACES = frozenset({"board", "arch", "channel", "version"})  # and in one of a server
 _URL = re.compile(r"(https?|file)://")
 
 
@@ -29,6 +30,54 @@ class PackageUse:
 
     atom: Atom
     flags: tuple[UseFlag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseServer:
+    """Where one server has the releases of a board.
+
+    In the URLs ``{board}``, ``{arch}``, ``{channel}`` and
+    ``{version}`` stand for themselves.
+
+    :param base_image: URL of the base image; its signature has ".sig" after that.
+    :param binhost: URL of the folder with the Packages index of the same version.
+    """
+
+    base_image: str
+    binhost: str
+
+    def __post_init__(self) -> None:
+        for url in (self.base_image, self.binhost):
+            if not url.startswith(("https://", "http://")):
+                raise ValueError(f"{url} is no URL of a web server")
+            for word in _PLACE.findall(url):
+                if word not in _SERVER_PLACES:
+                    hint = nearest(word, _SERVER_PLACES)
+                    raise ValueError(f"unknown place {{{word}}} in {url}; {hint}")
+            if "{version}" not in url:
+                raise ValueError(f"{url} lacks {{version}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releases:
+    """How releases of a board are found and trusted.
+
+    :param signing_key: file with the OpenPGP keys that sign base images.
+    :param channels: in the order of the second number of a version, alpha being 0.
+    :param default_channel: whose newest release is taken when nothing names another.
+    :param servers: an earlier one is asked first.
+    """
+
+    signing_key: str
+    channels: tuple[str, ...]
+    default_channel: str
+    servers: tuple[ReleaseServer, ...]
+
+    def __post_init__(self) -> None:
+        if self.default_channel not in self.channels:
+            raise ValueError(f"default_channel {self.default_channel!r} is not among channels")
+        if not self.servers:
+            raise ValueError("servers must name at least one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +92,7 @@ class Board:
     :param version_file: upstream's version.txt; None when the base alone decides.
     :param install_mask: paths that no package installs, in the syntax of Portage's INSTALL_MASK.
     :param kernel_suffix: how the name of the kernel's folder below usr/lib/modules ends.
+    :param releases: where published versions are; None when there are none.
     :param package_use: package.use beside the file, in its order.
     """
 
@@ -58,6 +108,7 @@ class Board:
     binhosts: tuple[str, ...]
     version_file: str | None = None
     install_mask: tuple[str, ...] = ()
+    releases: Releases | None = None
 
     def base_image_paths(self) -> tuple[Path, ...]:
         """Return the local places of the base image, the preferred first."""
@@ -90,6 +141,10 @@ def load_board(name: str, root: Path) -> Board:
         values["version_file"] = _location(
             values["version_file"], name, root, source, "version_file"
         )
+    releases = values.get("releases")
+    if isinstance(releases, dict) and "signing_key" in releases:
+        place = _location(releases["signing_key"], name, root, source, "releases.signing_key")
+        values["releases"] = {**releases, "signing_key": place}
     uses = tuple(_read_package_use(folder / "package.use"))
     return _READER.build(Board, values, source, name=name, folder=folder, package_use=uses)
 

@@ -26,16 +26,20 @@ _VERSION_ID = re.compile(r"[0-9]+(\.[0-9]+)*")
 class VersionFile:
     """What version.txt states.
 
+    :param version: FLATCAR_VERSION, which is a release's name on its server; "" when not stated.
     :param build_id: such as "nightly-20260821-2100"; "" for a release.
     :param source: where it was read.
     """
 
+    version: str = ""
     version_id: str
     build_id: str
     sdk_version: str
     source: Path
 
-    def expected_version(self, base_build_id: str, *, official: bool = False) -> str:
+    def expected_version(
+        self, base_build_id: str, *, official: bool = False, build_id: str = ""
+    ) -> str:
         """Return the VERSION that the base image must have in its os-release.
 
         The version id, then "+" and the build id; an official build leaves the latter out. When
@@ -44,8 +48,10 @@ class VersionFile:
         looked at. Source: common.sh and build_sysext of flatcar/scripts.
 
         :param base_build_id: BUILD_ID of the base image's os-release, or "".
+        :param official: upstream's COREOS_OFFICIAL=1.
+        :param build_id: instead of the file's, upstream's FLATCAR_BUILD_ID; "" is none.
         """
-        build_id = "" if official else self.build_id or base_build_id
+        build_id = "" if official else build_id or self.build_id or base_build_id
         return f"{self.version_id}+{build_id}" if build_id else self.version_id
 
 
@@ -85,6 +91,7 @@ def read_version_file(path: Path) -> VersionFile:
             hint="it should look like FLATCAR_VERSION_ID=4799.0.0",
         )
     return VersionFile(
+        version=values.get("FLATCAR_VERSION", ""),
         version_id=version_id,
         build_id=values.get("FLATCAR_BUILD_ID", ""),
         sdk_version=values.get("FLATCAR_SDK_VERSION", ""),

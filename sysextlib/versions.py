@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,56 @@ if TYPE_CHECKING:
     from sysextlib.progress import Progress
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What the call says of versions.
+
+    :param official: the build is an official one, whose version bears no build id.
+    :param build_id: instead of version.txt's; "" leaves it.
+    :param release: the published version that was asked for; then version.txt, which is of the
+        checkout, has no say.
+    """
+
+    official: bool = False
+    build_id: str = ""
+    release: str = ""
+
+    def expected(self, file: Path, base: Base) -> str:
+        """Return the version that a version.txt asks for."""
+        stated = read_version_file(file)
+        return stated.expected_version(
+            base.build_id, official=self.official, build_id=self.build_id
+        )
+
+
 def require_one_version(
-    base: Base, board: Board, binhosts: Sequence[str], *, ignore: bool, progress: Progress
+    base: Base,
+    board: Board,
+    binhosts: Sequence[str],
+    *,
+    checkout: Checkout,
+    ignore: bool,
+    progress: Progress,
 ) -> None:
     """Refuse a base of another OS, architecture or version than board and packages.
 
     :param binhosts: locations of binary packages; a folder tells by a version.txt in it, a URL
         by its part before "pkgs", as in ``.../boards/amd64-usr/4593.2.0/pkgs/``.
+    :param checkout: what the call says of version.txt.
     :param ignore: warn about versions instead; the stamp bears the base's in any case.
     :raises BaseError: the base is of another OS or architecture; ``ignore`` does not help.
     :raises VersionMismatchError: the versions differ; all are shown with their sources.
     """
     _require_same_system(base, board)
     seen = {f"base image {base.image}": base.version or base.version_id}
-    if board.version_file is not None and Path(board.version_file).exists():
-        stated = read_version_file(Path(board.version_file))
-        seen[f"version.txt {stated.source}"] = stated.expected_version(base.build_id)
+    if checkout.release:
+        seen["release asked for"] = checkout.release
+    elif board.version_file is not None and Path(board.version_file).exists():
+        file = Path(board.version_file)
+        seen[f"version.txt {file}"] = checkout.expected(file, base)
     for location in binhosts:
-        seen |= {f"packages {location}": version for version in _binhost_version(location, base)}
+        for version in _binhost_version(location, base, checkout):
+            seen[f"packages {location}"] = version
     if len(set(seen.values())) == 1:
         return
     if ignore:
@@ -62,7 +95,7 @@ def _require_same_system(base: Base, board: Board) -> None:
         )
 
 
-def _binhost_version(location: str, base: Base) -> Iterator[str]:
+def _binhost_version(location: str, base: Base, checkout: Checkout) -> Iterator[str]:
     if "://" in location:
         parts = location.rstrip("/").split("/")
         if parts[-1] == "pkgs" and "boards" in parts:
@@ -70,4 +103,4 @@ def _binhost_version(location: str, base: Base) -> Iterator[str]:
         return
     file = Path(location) / "version.txt"
     if file.exists():
-        yield read_version_file(file).expected_version(base.build_id)
+        yield checkout.expected(file, base)

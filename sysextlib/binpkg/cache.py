@@ -64,7 +64,7 @@ class PackageCache:
         partial = path.with_name(path.name + ".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            file = _locked(partial)
+            file = open_alone(partial)
         except OSError as error:
             raise OutputError(
                 "the cache cannot be written",
@@ -111,7 +111,7 @@ def _identity(path: Path) -> tuple[Path, int, int, int]:
     return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _locked(path: Path) -> IO[bytes]:
+def open_alone(path: Path) -> IO[bytes]:
     """Open a file to append and read, once no one else has it locked and it bears its name."""
     while True:
         file = path.open("a+b")

@@ -49,7 +49,19 @@ FLAGS = (
     Flag(
         name="squashfs_base",
         value="FILE",
-        help="base image; default: the board's newest local one",
+        help="base image; default: the board's newest local one, else a release",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="release",
+        value="VERSION",
+        help="take base image and packages of a published version, such as 4593.2.0",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="channel",
+        value="NAME",
+        help="the channel of --release; alone, its newest version",
         commands=BUILDING,
     ),
     Flag(
@@ -103,6 +115,17 @@ FLAGS = (
     Flag(
         name="ignore_version_mismatch",
         help="only warn when base image and version.txt disagree",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="official",
+        help="version.txt is that of an official build, whose version bears no build id",
+        commands=BUILDING,
+    ),
+    Flag(
+        name="build_id",
+        value="ID",
+        help="build id of the checkout, instead of the one in version.txt",
         commands=BUILDING,
     ),
     Flag(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from sysextlib.base import open_base
 from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
+from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import BUILD
 from sysextlib.definition import Compression, SysextDef, adhoc, choose, load_catalogue
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
-from sysextlib.errors import BoardError, DefinitionError, UsageError
+from sysextlib.errors import DefinitionError, UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_signing_key, make_signing_key
 from sysextlib.order import Inputs, Keys, Order
@@ -22,7 +23,7 @@ from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
 from sysextlib.system.cache import cache_root
 from sysextlib.system.tools import Tools
-from sysextlib.versions import require_one_version
+from sysextlib.versions import Checkout, require_one_version
 from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from sysextlib.payload.keys import PayloadKey
     from sysextlib.progress import Progress
 
-ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_BOARD = "amd64-usr"
 KEYS = ROOT / "__build__" / "keys"
 TOOLS = ("mkfs.erofs", "fsck.erofs")
@@ -76,7 +76,7 @@ def prepare(call: Call, progress: Progress) -> Job:
     jobs = job_count(call)
     board = chosen_board(call)
     definitions, after = _definitions(call, board)
-    image = base_image(call, board)
+    found = find_base(call, board, progress)
     pkginfo = _pkginfo(call)
     mangle = call.text("manglefs_script")
     program = require_program(Path(mangle)) if mangle else None
@@ -84,12 +84,17 @@ def prepare(call: Call, progress: Progress) -> Job:
     tools = Tools.locate()
     if call.command == BUILD:
         _require_tools(tools, call, board)
-    base = open_base(image, pkginfo)
-    binhosts = _binhosts(call, board, progress)
+    base = open_base(found.image, pkginfo)
+    binhosts = _binhosts(call, found.binhosts, progress)
     require_one_version(
         base,
         board,
         [one.location for one in binhosts.binhosts],
+        checkout=Checkout(
+            official=call.on("official"),
+            build_id=call.text("build_id") or "",
+            release=found.release,
+        ),
         ignore=call.on("ignore_version_mismatch"),
         progress=progress,
     )
@@ -103,7 +108,7 @@ def prepare(call: Call, progress: Progress) -> Job:
         jobs=jobs,
     )
     orders = tuple(
-        _order(call, definition, after[definition.key], image, program)
+        _order(call, definition, after[definition.key], found.output, program)
         for definition in definitions
     )
     return Job(orders=orders, inputs=inputs)
@@ -120,33 +125,6 @@ def job_count(call: Call) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1024:
         raise UsageError(f"--jobs takes a number from 1 on, not {text!r}")
     return int(text)
-
-
-def base_image(call: Call, board: Board) -> Path:
-    """Return the base image that the call names, or the board's newest local one.
-
-    :raises BoardError: the board has none. :raises UsageError: the named one is no file.
-    """
-    given = call.text("squashfs_base")
-    if given is not None:
-        if not Path(given).is_file():
-            raise UsageError(f"base image {given} is not a file", hint="see --squashfs_base")
-        return Path(given)
-    for path in board.base_image_paths():
-        if path.is_file():
-            return path
-    demo = board.name.startswith("demo-")
-    raise BoardError(
-        f"board {board.name} has no base image here",
-        {"looked for": "\n".join(str(path) for path in board.base_image_paths())},
-        hint="run ci/demo, which builds it" if demo else "name one with --squashfs_base=FILE",
-    )
-
-
-def output_folder(call: Call, image: Path) -> Path:
-    """Return --image_builddir, or the folder "sysext" beside the base image."""
-    given = call.text("image_builddir")
-    return Path(given) if given is not None else image.parent / "sysext"
 
 
 def _require_tools(tools: Tools, call: Call, board: Board) -> None:
@@ -203,7 +181,7 @@ def _order(
     call: Call,
     definition: SysextDef,
     after: tuple[SysextDef, ...],
-    image: Path,
+    output: Path,
     mangle: Path | None,
 ) -> Order:
     OutputNames(definition.name)  # refuses what cannot be a file name
@@ -213,7 +191,7 @@ def _order(
     return Order(
         definition=definition,
         after=after,
-        output=output_folder(call, image),
+        output=output,
         compression=Compression(compression) if compression else default,
         mkerofs_opts=call.text("mkerofs_opts") or "",
         strip=call.on("strip_binaries"),
@@ -231,8 +209,8 @@ def _pkginfo(call: Call) -> tuple[Path, ...]:
     return paths
 
 
-def _binhosts(call: Call, board: Board, progress: Progress) -> Binhosts:
-    locations: Sequence[str] = call.texts("binhost") or board.binhosts
+def _binhosts(call: Call, default: Sequence[str], progress: Progress) -> Binhosts:
+    locations: Sequence[str] = call.texts("binhost") or default
     cache = cache_root()
     offline = call.on("offline")
     return Binhosts(

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sysextlib.cli.prepare import ROOT, base_image, chosen_board, job_count, output_folder
+from sysextlib.cli.find_base import ROOT, base_image, output_folder
+from sysextlib.cli.prepare import chosen_board, job_count
 from sysextlib.errors import BoardError, SysextError, UsageError, VerifyError
 from sysextlib.workspace import OutputNames
 

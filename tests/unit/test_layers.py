@@ -10,7 +10,7 @@ LAYERS = [
     ["os_release", "toml_reader", "real_paths"],
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
-    ["base", "affected"],
+    ["base", "affected", "releases"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order"],
     ["stamp"],
