@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sysextlib.board import Board
     from sysextlib.definition import Compression, SysextDef
     from sysextlib.image.keys import SigningKey
+    from sysextlib.install.emerge import Sdk
     from sysextlib.payload.keys import PayloadKey
     from sysextlib.resolve.use_request import UseRule
     from sysextlib.system.tools import Tools
@@ -24,6 +25,7 @@ class Order:
 
     :param after: the extensions below it, in dependency order; what they merge counts as installed.
     :param version_field: the key of the stamp that bears the base's VERSION_ID.
+    :param root_name: what emerge's ROOT is called, over what the definition says.
     """
 
     definition: SysextDef
@@ -35,6 +37,7 @@ class Order:
     pkginfo: bool = False
     mangle: Path | None = None
     version_field: str = "VERSION_ID"
+    root_name: str = ""
 
     @property
     def name(self) -> str:
@@ -48,6 +51,7 @@ class Inputs:
 
     :param use: USE=... of the call, over what board and definition say.
     :param jobs: how many things one build works on at once.
+    :param sdk: where emerge merges packages; None when our own installer does.
     """
 
     board: Board
@@ -57,6 +61,7 @@ class Inputs:
     use: tuple[UseRule, ...] = ()
     tools: Tools
     jobs: int
+    sdk: Sdk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sysextlib.binpkg.container import open_binpkg
 from sysextlib.check.privileges import check_privileges
 from sysextlib.edit.apply import apply_edits
 from sysextlib.edit.changes import EditContext
@@ -18,13 +17,12 @@ from sysextlib.image.ddi import write_ddi
 from sysextlib.image.pkginfo import write_pkginfo
 from sysextlib.image.verify import verify_ddi
 from sysextlib.install.keep import keep_new, only_usr
-from sysextlib.install.native import install
+from sysextlib.install.settle import settled
+from sysextlib.merge import merge
 from sysextlib.payload.verify import check_written
 from sysextlib.payload.writer import write_payload
 from sysextlib.report.receipt import Build, Receipt
 from sysextlib.report.write import write_reports
-from sysextlib.resolve.resolver import resolve
-from sysextlib.resolve.use_request import UseRequest, UseRule
 from sysextlib.stamp import release_entry, stamp
 from sysextlib.system.publish import staging
 from sysextlib.tree import length_prefixed
@@ -32,34 +30,16 @@ from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sysextlib.definition import SysextDef
     from sysextlib.edit.changes import Change
     from sysextlib.findings import Finding
-    from sysextlib.gentoo.package import Package
     from sysextlib.image.ddi import DdiFacts
     from sysextlib.order import Inputs, Keys, Order
     from sysextlib.payload.writer import PayloadFacts
     from sysextlib.progress import Progress
-    from sysextlib.resolve.plan import MergePlan
     from sysextlib.system.publish import Staging
     from sysextlib.tree import Tree
-
-
-def plan_merge(order: Order, inputs: Inputs) -> MergePlan:
-    """Decide which packages to merge, on top of the base and of the extensions below.
-
-    :raises ResolveError: it cannot be done.
-    """
-    available = tuple(indexed.package for indexed in inputs.binhosts.packages)
-    installed = list(inputs.base.installed)
-    for below in order.after:
-        if not _is_installed(below, installed):
-            use = _use_request(below, inputs)
-            installed += resolve(below.packages, available, installed, use=use).packages
-    use = _use_request(order.definition, inputs)
-    return resolve(order.definition.packages, available, installed, use=use)
 
 
 def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Receipt:
@@ -70,41 +50,24 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
     names = OutputNames(order.name)
     base = inputs.base
     with staging(order.output, order.name) as stage:
-        with progress.step("Resolve packages"):
-            plan = plan_merge(order, inputs)
-
-        with progress.step(f"Fetch {_count(plan)}"):
-            files = _fetch(plan, inputs, progress)
-
-        with progress.step(f"Merge {_count(plan)}"):
-            packages = [open_binpkg(path) for path in files]
-            installed = install(
-                packages,
-                base,
-                install_mask=inputs.board.install_mask,
-                spool=_folder(stage, "spool"),
-                progress=progress,
-                jobs=inputs.jobs,
-                counter=base.counter,
-                record=order.pkginfo,
-            )
+        merged = merge(order, inputs, stage, progress)
 
         with progress.step("Edit"):
-            edited, changes = _edit(installed.tree, order, inputs, stage)
+            edited, changes = _edit(merged.installed.tree, order, inputs, stage)
 
         with progress.step("Keep what is new, stamp and check it"):
-            release = stamp(order, inputs.board.arch, base, packages)
+            release = stamp(order, inputs.board.arch, base, merged.packages)
             kept = keep_new(
                 edited.updated([release_entry(release, base.epoch)]),
                 base,
                 order.definition.may_replace,
             )
             usr = only_usr(kept.tree)
-            tree = usr.tree.clamped(base.epoch)
+            tree = settled(usr.tree, base.epoch)
             findings = _judge(
                 order.definition,
                 (
-                    *installed.findings,
+                    *merged.installed.findings,
                     *kept.findings,
                     *check_privileges(tree, order.definition.privileged),
                 ),
@@ -122,12 +85,16 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                 compression=order.compression,
                 mkerofs_opts=order.mkerofs_opts,
                 jobs=inputs.jobs,
-                scratch=_folder(stage, "mkfs"),
+                scratch=stage.folder("mkfs"),
             )
             if order.pkginfo:
                 pkginfo = stage.outputs / names.pkginfo
                 write_pkginfo(
-                    installed.vdb, pkginfo, epoch=base.epoch, tools=inputs.tools, jobs=inputs.jobs
+                    merged.installed.vdb,
+                    pkginfo,
+                    epoch=base.epoch,
+                    tools=inputs.tools,
+                    jobs=inputs.jobs,
                 )
 
         with progress.step("Write payload, verify everything"):
@@ -136,13 +103,13 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
         done = Build(
             order=order,
             inputs=inputs,
-            plan=plan,
-            files=files,
+            plan=merged.plan,
+            files=merged.files,
             release=release,
             tree=tree,
             changes=changes,
             dropped=(*kept.dropped, *usr.dropped),
-            masked=installed.masked,
+            masked=merged.installed.masked,
             findings=findings,
             image=image,
             payload=payload,
@@ -151,36 +118,6 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
             write_reports(done, names, stage.outputs)
             published = stage.publish(stale=names.all)
     return Receipt.of(done, published)
-
-
-def _is_installed(definition: SysextDef, installed: Sequence[Package]) -> bool:
-    return all(any(atom.matches(package) for package in installed) for atom in definition.packages)
-
-
-def _use_request(definition: SysextDef, inputs: Inputs) -> UseRequest:
-    """Put together which flags packages must have, the later rule the stronger."""
-    rules = (
-        *(UseRule.parse(line.flags, line.atom) for line in inputs.board.package_use),
-        *(UseRule.parse(flags, atom) for atom, flags in definition.package_use.items()),
-        UseRule.parse(definition.use),
-        *inputs.use,
-    )
-    return UseRequest(rules=rules)
-
-
-def _fetch(plan: MergePlan, inputs: Inputs, progress: Progress) -> tuple[Path, ...]:
-    """Bring the plan's packages here, several at once; return their files in merge order."""
-    binhosts = inputs.binhosts
-    files = []
-    with ThreadPoolExecutor(max(1, inputs.jobs), "fetch") as pool:
-        waiting = [pool.submit(binhosts.fetch, binhosts.find(step.package)) for step in plan]
-        try:
-            for number, future in enumerate(waiting, 1):
-                files.append(future.result())
-                progress.advance(number, len(plan))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return tuple(files)
 
 
 def _edit(
@@ -193,10 +130,10 @@ def _edit(
     tree, changes = edited.tree, edited.log
     if order.strip:
         program = strip_argv(board.chost, board.arch, inputs.tools)
-        stripped = strip_binaries(tree, program, _folder(stage, "strip"), jobs=inputs.jobs)
+        stripped = strip_binaries(tree, program, stage.folder("strip"), jobs=inputs.jobs)
         tree, changes = stripped.tree, (*changes, *stripped.log)
     if order.mangle is not None:
-        scratch = _folder(stage, "mangle")
+        scratch = stage.folder("mangle")
         mangled = run_mangle(order.mangle, tree, inputs.tools, scratch, epoch=inputs.base.epoch)
         tree, changes = mangled.tree, (*changes, *mangled.changes)
     return tree, changes
@@ -235,7 +172,7 @@ def _payload_and_verify(
             certificate=keys.image.certificate,
             tree=tree,
             jobs=inputs.jobs,
-            scratch=_folder(stage, "verify"),
+            scratch=stage.folder("verify"),
         )
         out = stage.outputs / OutputNames(stage.name).payload
         payload = write_payload(image.path, out, keys.payload, jobs=inputs.jobs, progress=progress)
@@ -255,13 +192,3 @@ def _seed(order: Order, inputs: Inputs, tree: Tree) -> bytes:
         tree.digest(),
     )
     return hashlib.sha256(length_prefixed(field.encode() for field in fields)).digest()
-
-
-def _count(plan: MergePlan) -> str:
-    return f"{len(plan)} package{'s' if len(plan) != 1 else ''}"
-
-
-def _folder(stage: Staging, name: str) -> Path:
-    folder = stage.scratch / name
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -15,7 +15,7 @@ from sysextlib.binpkg.model import Image
 from sysextlib.binpkg.spool import Spool
 from sysextlib.binpkg.stream import Stream, ahead, bounded
 from sysextlib.binpkg.tar_headers import Member, read_members
-from sysextlib.tree import Content, Entry, Kind, parents
+from sysextlib.tree import CHUNK, Content, Entry, Kind, parents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +90,25 @@ def unpack_image(source: Slice, spool_dir: Path, place: Place, rules: Rules) -> 
         if reading.sparse:
             _expand(reading, spool_dir)
         return Image(_settled(reading), spool.path)
+
+
+def read_stored_image(archive: Path, spool_dir: Path, place: Place, rules: Rules) -> Image:
+    """Return the entries of a tar that is not compressed; their bytes stay where they lie.
+
+    :raises PackageError: the archive is damaged or unsafe.
+    :raises OutputError: a sparse file cannot be written in full below ``spool_dir``.
+    """
+    reading = _Reading(place, rules, archive, place.limits.unpacked)
+    with archive.open("rb") as file:
+        stream = Stream(iter(lambda: file.read(CHUNK), b""))
+        try:
+            for member in read_members(stream, place):
+                _add(reading, member, stream)
+        except StreamError as error:
+            raise place.refuse(f"it {error}") from error
+    if reading.sparse:
+        _expand(reading, spool_dir)
+    return Image(_settled(reading), archive)
 
 
 def _add(reading: _Reading, member: Member, stream: Stream) -> None:

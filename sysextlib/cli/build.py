@@ -11,8 +11,8 @@ from sysextlib.cli.prepare import Job, prepare, prepare_keys
 from sysextlib.cli.receipt import receipt_json, show_receipt
 from sysextlib.cli.views import choose_view
 from sysextlib.errors import SysextError
+from sysextlib.merge import plan_merge
 from sysextlib.pipeline import build as build_one
-from sysextlib.pipeline import plan_merge
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

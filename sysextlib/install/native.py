@@ -171,7 +171,7 @@ class _Merge:
         :raises MergeConflictError: with every conflict that was met.
         """
         if self._conflicts:
-            raise _conflict_error(self._conflicts)
+            raise conflict_error(self._conflicts)
         leading = {parent for path in self._entries for parent in parents(path)}
         for path in leading - self._entries.keys():
             folder = self._base.get(path)
@@ -291,7 +291,8 @@ class _Merge:
             )
 
 
-def _conflict_error(conflicts: Mapping[str, Sequence[str]]) -> MergeConflictError:
+def conflict_error(conflicts: Mapping[str, Sequence[str]]) -> MergeConflictError:
+    """Return the error for paths that packages contradict each other in, each with its causes."""
     paths = sorted(conflicts)
     facts: dict[str, object] = {
         f"/{path}": "\n".join(conflicts[path]) for path in paths[:CONFLICTS_SHOWN]

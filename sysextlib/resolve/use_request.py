@@ -38,6 +38,11 @@ class UseRule:
         wanted = frozenset(flag for flag, value in on.items() if value)
         return cls(on=wanted, off=frozenset(on) - wanted, atom=atom)
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags as USE spells them, sorted, those that are off last."""
+        return (*sorted(self.on), *(f"-{flag}" for flag in sorted(self.off)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseRequest:

@@ -35,6 +35,12 @@ class Staging:
     scratch: Path
     outputs: Path
 
+    def folder(self, name: str) -> Path:
+        """Return a folder of the scratch folder, made when it is not there."""
+        folder = self.scratch / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def publish(self, stale: Collection[str]) -> tuple[Path, ...]:
         """Make every file in ``outputs`` appear in the output folder; return them sorted by name.
 

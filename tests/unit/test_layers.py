@@ -13,7 +13,7 @@ LAYERS = [
     ["base", "affected", "releases"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order"],
-    ["stamp"],
+    ["stamp", "merge"],
     ["report"],
     ["pipeline"],
     ["cli"],
