@@ -191,22 +191,25 @@ class ReleaseStore:
 
         :raises VerifyError: the signature is not the board's; the file is gone again.
         """
-        signature = file.with_name(file.name + ".sig")
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not self._download(url + ".sig", signature, LARGEST_SIGNATURE, resume=False):
-            return False
         resumed = file.with_name(file.name + ".part").exists()
-        if not self._download(url, file, most, resume=True):
+        if not self._download_pair(url, file, most, resume=True):
             return False
         try:
             self._require_signature(file)
         except VerifyError:
-            if not resumed:
-                raise
             # what an earlier call left may have been of another file
-            self._download(url, file, most, resume=False)
+            if not resumed or not self._download_pair(url, file, most, resume=False):
+                raise
             self._require_signature(file)
         return True
+
+    def _download_pair(self, url: str, file: Path, most: int, *, resume: bool) -> bool:
+        """Download a file after its signature; False when the server lacks either."""
+        signature = file.with_name(file.name + ".sig")
+        return self._download(
+            url + ".sig", signature, LARGEST_SIGNATURE, resume=False
+        ) and self._download(url, file, most, resume=resume)
 
     def _download(self, url: str, file: Path, most: int, *, resume: bool) -> bool:
         """Download a file; a part of it stays for the next call when the server fails."""
