@@ -160,10 +160,6 @@ class ContainerError(ToolError):
     exit_code = 25
 
 
-class ContainerError(ToolError):
-    exit_code = 25
-
-
 class ImageError(SysextError):
     exit_code = 18
 
