@@ -163,7 +163,7 @@ def test_the_types_of_a_policy_are_those_that_libsepol_accepts(base, store, tmp_
     def accepted(types):
         file = tmp_path / "contexts"
         file.write_text("".join(f"/{kind} system_u:object_r:{kind}:s0\n" for kind in types))
-        return run([*argv, file], codes=(0, 255), name="setfiles").returncode == 0
+        return run([*argv, file], codes=(0, 255), name="setfiles").code == 0
 
     known = policy.names.types
     assert len(known) > 4000
