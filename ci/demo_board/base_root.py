@@ -25,11 +25,17 @@ LINKS = {
 }
 # Portage's notes that speak of the host or of the time, and what only the build needed.
 LEFT_OVERS = (
-    "var/tmp/portage",
+    "etc/.pwd.lock",
+    "etc/group-",
+    "etc/gshadow-",
+    "etc/machine-id",
+    "etc/passwd-",
+    "etc/shadow-",
     "var/cache/edb",
     "var/cache/ldconfig",
     "var/lib/portage/config",
     "var/log/portage",
+    "var/tmp/portage",
 )
 
 
@@ -53,10 +59,8 @@ def finish_root(root: Path, recipe: Recipe, config: Path, os_id: str) -> None:
         variables = {"SYSTEMD_OFFLINE": "1", "SOURCE_DATE_EPOCH": str(recipe.epoch)}
         run(["chroot", root, *words], env=variables, name=words[0])
     for name in LEFT_OVERS:
-        shutil.rmtree(root / name, ignore_errors=True)
-    for name in ("etc/machine-id", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-",
-                 "etc/.pwd.lock"):  # fmt: skip
-        (root / name).unlink(missing_ok=True)
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     _clamp(root, recipe.epoch)
 
 

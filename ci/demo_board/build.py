@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -13,11 +14,11 @@ from ci.demo_board.base_root import IMAGE, VERSION_FILE, finish_root, pack_root,
 from ci.demo_board.buildroot import make_buildroot
 from ci.demo_board.debs import Deb, DebStore, render_lock
 from ci.demo_board.portage import Portage
-from ci.demo_board.recipe import FOLDER, Recipe, gentoo_version
+from ci.demo_board.recipe import BOARD, CHECKOUT, FOLDER, Recipe, gentoo_version
 from sysextlib.board import load_board
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from ci.demo_board.receipt import Terminal
@@ -44,31 +45,26 @@ def build(order: Order, out: Path, work: Path, terminal: Terminal) -> None:
     recipe = order.recipe
     portage = stage(order, out, work)
     base, extension = split(recipe, out / "overlay")
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    root, sysroot = work / "root", work / "sysroot"
+    with side_by_side() as pool:
         with terminal.step("prepare Portage and the build root"):
             toolchain = pool.submit(
                 make_buildroot, work / "buildroot", recipe.buildroot, work / "debs"
             )
             portage.write_cache()
             toolchain.result()
-        root = work / "root"
-        first = [name for name in base if name in recipe.base_first]
-        rest = [name for name in base if name not in recipe.base_first]
+        first, rest = parted(base, recipe.base_first)
         with terminal.step(f"build {len(first)} base packages that others bind to"):
             pack(portage, recipe, first, root, "base-first")
         with terminal.step("merge them into the base root"):
             portage.emerge(["--usepkgonly", "--nodeps", "sys-apps/baselayout"], root, "layout")
             portage.emerge(["--usepkgonly", "--nodeps", *first], root, "merge-first")
+        shutil.copytree(root / "var/db/pkg", sysroot / "var/db/pkg", symlinks=True)
         with terminal.step(f"build the other {len(rest)} base packages"):
             pack(portage, recipe, rest, root, "base-rest")
-        with terminal.step("merge the base by its dependencies"):
-            portage.emerge(["--usepkgonly", "--noreplace", BASE], root, "merge-base")
-        sysroot = work / "sysroot"
-        shutil.copytree(root / "var/db/pkg", sysroot / "var/db/pkg", symlinks=True)
-        image = pool.submit(write_base, order, out, root)
-        first = [name for name in extension if name in recipe.extension_first]
-        rest = [name for name in extension if name not in recipe.extension_first]
-        with terminal.step(f"build {len(extension)} packages for extensions, pack the base image"):
+        image = pool.submit(make_base, order, out, root, portage)
+        first, rest = parted(extension, recipe.extension_first)
+        with terminal.step(f"build {len(extension)} packages for extensions, make the base image"):
             pack(portage, recipe, first, sysroot, "extension-first")
             portage.emerge(["--usepkgonly", "--nodeps", *first], sysroot, "merge-extension")
             pack(portage, recipe, rest, sysroot, "extension-rest")
@@ -90,9 +86,6 @@ def stage(order: Order, out: Path, work: Path) -> Portage:
     shutil.copytree(FOLDER / "profile", portage / "make.profile")
     for file in ("make.conf", "package.use"):
         shutil.copy(FOLDER / file, portage / file)
-    # in a profile of EAPI 8 it is not allowed, in the user's own it is
-    (portage / "profile").mkdir()
-    shutil.copy(FOLDER / "package.provided", portage / "profile")
     debs_folder = work / "debs"
     debs_folder.mkdir()
     for deb in order.debs:
@@ -112,6 +105,27 @@ def stage(order: Order, out: Path, work: Path) -> Portage:
     )
     result.prepare()
     return result
+
+
+@contextlib.contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """Give threads for what runs beside the main steps, waited for unless Ctrl-C ends it all."""
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def parted(names: Iterable[str], first: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return those of ``names`` that are in ``first``, and the others."""
+    names = list(names)
+    return [n for n in names if n in first], [n for n in names if n not in first]
 
 
 def rename_ebuilds(overlay: Path, recipe: Recipe, debs: Iterable[Deb]) -> None:
@@ -158,9 +172,10 @@ def pack(portage: Portage, recipe: Recipe, names: Iterable[str], root: Path, log
             _emerge(portage, [name], root, f"{log}-variant", {"USE": variant.use})
 
 
-def write_base(order: Order, out: Path, root: Path) -> None:
-    """Complete the root that holds the base's packages and pack it."""
-    os_id = load_board("demo-amd64", FOLDER.parent.parent).os_id
+def make_base(order: Order, out: Path, root: Path, portage: Portage) -> None:
+    """Merge the base's packages by their dependencies, complete the root and pack it."""
+    portage.emerge(["--usepkgonly", "--noreplace", BASE], root, "merge-base")
+    os_id = load_board(BOARD, CHECKOUT).os_id
     finish_root(root, order.recipe, out / "config", os_id)
     pack_root(root, out / IMAGE, order.recipe.epoch, order.jobs)
 

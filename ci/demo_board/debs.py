@@ -20,7 +20,9 @@ from sysextlib.errors import FetchError, MissingToolError
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from ci.demo_board.receipt import Terminal
 
 MIRROR = os.environ.get("DEMO_BOARD_MIRROR", "http://deb.debian.org/debian")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -183,6 +185,29 @@ class DebStore:
         env = {name: os.environ[name] for name in PROXIES if name in os.environ}
         env["APT_CONFIG"] = str(self._folder() / "apt.conf")
         return run(words, env=env, cwd=cwd, codes=codes).stdout.decode()
+
+
+def choose_debs(
+    store: DebStore, wanted: Collection[str], locked: tuple[Deb, ...], terminal: Terminal
+) -> tuple[Deb, ...]:
+    """Return the locked packages when they can still be had, else what the mirror has now.
+
+    Never some of both: Debian's packages fit together only as of one time.
+    """
+    complete = {deb.alias for deb in locked} == set(wanted)
+    missing = store.missing(locked)
+    if complete and not missing:
+        return locked
+    current = store.current(wanted)
+    if complete and set(missing) <= set(current):
+        return locked
+    if locked:
+        old = {deb.alias: deb.version for deb in locked}
+        moved = [deb for deb in current if old.get(deb.alias) != deb.version]
+        terminal.say(f"\n  the mirror has moved: {len(moved)} packages differ from debs.lock")
+        for deb in moved:
+            terminal.say(f"    {deb.name} {old.get(deb.alias, '(new)')} -> {deb.version}")
+    return current
 
 
 def _check(file: Path, deb: Deb) -> None:

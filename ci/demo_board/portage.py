@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 TAIL = 30  # lines of a log that an error shows
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# IDEPEND of binary packages (fcaps.eclass) is wanted on the system that installs. What it names
+# is claimed there: in the root's own settings it would keep the package out of the root as well.
+HOST_PROVIDES = "sys-libs/libcap-2.66\n"
+
 # pax-utils of the build root, by the loader and the libraries of the build root.
 SCANELF = """#!/bin/sh
 exec {root}/usr/lib64/ld-linux-x86-64.so.2 --library-path {root}/usr/lib/x86_64-linux-gnu \\
@@ -55,7 +59,11 @@ class Portage:
         host = self.work / "host"
         (host / "share").mkdir(parents=True)
         (host / "var/db/pkg").mkdir(parents=True)
-        (host / "etc").symlink_to(self.config / "etc")
+        settings = host / "etc/portage"
+        (settings / "profile").mkdir(parents=True)
+        (settings / "profile/package.provided").write_text(HOST_PROVIDES, encoding="utf-8")
+        for name in ("make.conf", "make.profile"):
+            (settings / name).symlink_to(self.config / "etc/portage" / name)
         (host / "share/portage").symlink_to(self.programs.parent / "share/portage")
         programs = self.work / "bin"
         programs.mkdir()

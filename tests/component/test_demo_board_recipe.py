@@ -13,7 +13,7 @@ import pytest
 from ci.demo_board.base_root import IMAGE, VERSION_FILE, os_release, version_file
 from ci.demo_board.build import kernel_version, rename_ebuilds, split
 from ci.demo_board.cache import BoardCache, combine, link_board
-from ci.demo_board.debs import KERNEL_NAMES, Deb, read_lock, render_lock
+from ci.demo_board.debs import KERNEL_NAMES, Deb, DebStore, choose_debs, read_lock, render_lock
 from ci.demo_board.receipt import Terminal
 from ci.demo_board.recipe import FOLDER, LOCK, gentoo_version, load_recipe
 from sysextlib.errors import BoardError
@@ -201,3 +201,50 @@ def test_only_the_boards_used_last_stay_in_the_cache(tmp_path: Path) -> None:
 
 def test_digest_of_parts_depends_on_where_they_end() -> None:
     assert combine("ab", "c") != combine("a", "bc")
+
+
+class Mirror(DebStore):
+    """A store whose mirror has what a test says."""
+
+    def __init__(self, folder: Path, *debs: Deb) -> None:
+        super().__init__(folder, "suite", "amd64")
+        self.debs = debs
+        self.asked = 0
+
+    def current(self, aliases: object) -> tuple[Deb, ...]:
+        self.asked += 1
+        return self.debs
+
+
+def versions(*texts: str) -> tuple[Deb, ...]:
+    return tuple(Deb(n, n, text, f"{n}-{text}") for n, text in zip("ab", texts, strict=True))
+
+
+def test_debs_in_the_cache_need_no_mirror(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, *versions("2", "2"))
+    for deb in versions("1", "1"):
+        mirror.path(deb).touch()
+    assert choose_debs(mirror, "ab", versions("1", "1"), Terminal()) == versions("1", "1")
+    assert mirror.asked == 0
+
+
+def test_locked_debs_that_the_mirror_still_has_are_taken(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, *versions("2", "1"))
+    mirror.path(versions("1", "1")[0]).touch()
+    assert choose_debs(mirror, "ab", versions("1", "1"), Terminal()) == versions("1", "1")
+
+
+def test_when_one_locked_deb_is_lost_all_are_taken_as_the_mirror_has_them_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror = Mirror(tmp_path, *versions("2", "2"))
+    mirror.path(versions("1", "1")[0]).touch()
+    assert choose_debs(mirror, "ab", versions("1", "1"), Terminal()) == versions("2", "2")
+    said = capsys.readouterr().out
+    assert "the mirror has moved: 2 packages" in said
+    assert "b 1 -> 2" in said
+
+
+def test_lock_that_lacks_a_package_is_not_used(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, *versions("2", "2"))
+    assert choose_debs(mirror, "ab", versions("1", "1")[:1], Terminal()) == versions("2", "2")
