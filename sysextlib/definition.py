@@ -103,6 +103,7 @@ class SysextDef:
     after: tuple[str, ...] = ()
     compression: Compression = Compression.LZ4HC
     scope: tuple[Scope, ...] = ()
+    confext: bool = False
     may_replace: tuple[Glob, ...] = ()
     acknowledge: Mapping[str, str] = field(default_factory=dict)
     privileged: tuple[Privileged, ...] = ()

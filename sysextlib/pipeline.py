@@ -16,20 +16,20 @@ from sysextlib.findings import Severity, acknowledge
 from sysextlib.image.ddi import write_ddi
 from sysextlib.image.pkginfo import write_pkginfo
 from sysextlib.image.verify import verify_ddi
-from sysextlib.install.keep import keep_new, only_usr
-from sysextlib.install.settle import settled
 from sysextlib.merge import merge
 from sysextlib.payload.verify import check_written
 from sysextlib.payload.writer import write_payload
-from sysextlib.report.receipt import Build, Receipt
+from sysextlib.report.receipt import Build, Confext, Receipt
 from sysextlib.report.write import write_reports
-from sysextlib.stamp import release_entry, stamp
+from sysextlib.split import split
+from sysextlib.stamp import stamp
 from sysextlib.system.publish import staging
-from sysextlib.tree import length_prefixed
+from sysextlib.tree import Tree, length_prefixed
 from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from sysextlib.definition import SysextDef
     from sysextlib.edit.changes import Change
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from sysextlib.payload.writer import PayloadFacts
     from sysextlib.progress import Progress
     from sysextlib.system.publish import Staging
-    from sysextlib.tree import Tree
 
 
 def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Receipt:
@@ -57,36 +56,23 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
 
         with progress.step("Keep what is new, stamp and check it"):
             release = stamp(order, inputs.board.arch, base, merged.packages)
-            kept = keep_new(
-                edited.updated([release_entry(release, base.epoch)]),
-                base,
-                order.definition.may_replace,
-            )
-            usr = only_usr(kept.tree)
-            tree = settled(usr.tree, base.epoch)
+            parts = split(edited, release, base, order.definition)
+            tree = parts.usr
             findings = _judge(
                 order.definition,
                 (
                     *merged.installed.findings,
-                    *kept.findings,
-                    *check_privileges(tree, order.definition.privileged),
+                    *parts.findings,
+                    *check_privileges(Tree([*tree, *parts.etc]), order.definition.privileged),
                 ),
             )
 
         with progress.step(f"Write image of {len(tree)} entries"):
-            image = write_ddi(
-                tree,
-                stage.outputs / names.image,
-                arch=inputs.board.arch,
-                seed=_seed(order, inputs, tree),
-                epoch=base.epoch,
-                key=keys.image,
-                tools=inputs.tools,
-                compression=order.compression,
-                mkerofs_opts=order.mkerofs_opts,
-                jobs=inputs.jobs,
-                scratch=stage.folder("mkfs"),
-            )
+            image = _write(tree, names.image, order, inputs, keys, stage)
+            confext = None
+            if len(parts.etc):
+                made = _write(parts.etc, names.confext, order, inputs, keys, stage)
+                confext = Confext(tree=parts.etc, image=made)
             if order.pkginfo:
                 pkginfo = stage.outputs / names.pkginfo
                 write_pkginfo(
@@ -98,7 +84,10 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                 )
 
         with progress.step("Write payload, verify everything"):
-            payload = _payload_and_verify(image, tree, inputs, keys, stage, progress)
+            contents = {image.path: tree}
+            if confext is not None:
+                contents[confext.image.path] = confext.tree
+            payload = _payload_and_verify(image, contents, inputs, keys, stage, progress)
 
         done = Build(
             order=order,
@@ -108,10 +97,11 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
             release=release,
             tree=tree,
             changes=changes,
-            dropped=(*kept.dropped, *usr.dropped),
+            dropped=parts.dropped,
             masked=merged.installed.masked,
             findings=findings,
             image=image,
+            confext=confext,
             payload=payload,
         )
         with progress.step("Write reports, publish"):
@@ -155,29 +145,51 @@ def _judge(definition: SysextDef, findings: Sequence[Finding]) -> tuple[Finding,
     return judged
 
 
+def _write(
+    tree: Tree, name: str, order: Order, inputs: Inputs, keys: Keys, stage: Staging
+) -> DdiFacts:
+    return write_ddi(
+        tree,
+        stage.outputs / name,
+        arch=inputs.board.arch,
+        seed=_seed(order, inputs, tree),
+        epoch=inputs.base.epoch,
+        key=keys.image,
+        tools=inputs.tools,
+        compression=order.compression,
+        mkerofs_opts=order.mkerofs_opts,
+        jobs=inputs.jobs,
+        scratch=stage.folder("mkfs"),
+    )
+
+
 def _payload_and_verify(
     image: DdiFacts,
-    tree: Tree,
+    contents: Mapping[Path, Tree],
     inputs: Inputs,
     keys: Keys,
     stage: Staging,
     progress: Progress,
 ) -> PayloadFacts:
-    """Write the update payload while the image is read back by another path."""
+    """Write the update payload while the images are read back by another path."""
     with ThreadPoolExecutor(1, "verify") as pool:
-        verified = pool.submit(
-            verify_ddi,
-            image.path,
-            inputs.tools,
-            certificate=keys.image.certificate,
-            tree=tree,
-            jobs=inputs.jobs,
-            scratch=stage.folder("verify"),
-        )
+        verified = [
+            pool.submit(
+                verify_ddi,
+                path,
+                inputs.tools,
+                certificate=keys.image.certificate,
+                tree=tree,
+                jobs=inputs.jobs,
+                scratch=stage.folder("verify"),
+            )
+            for path, tree in contents.items()
+        ]
         out = stage.outputs / OutputNames(stage.name).payload
         payload = write_payload(image.path, out, keys.payload, jobs=inputs.jobs, progress=progress)
         check_written(out, keys.payload[-1].public, image.sha256)
-        verified.result()
+        for each in verified:
+            each.result()
     return payload
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sysextlib.image.release import ExtensionRelease
+from sysextlib.image.release import ExtensionRelease, ImageClass
 from sysextlib.install.environment import Environment
 from sysextlib.tree import file_entry
 
@@ -47,6 +47,11 @@ def stamp(
         sysext_version_id=main.package.cpv.pvr,
         home_url=" ".join(homepage.split()),
     )
+
+
+def confext_stamp(release: ExtensionRelease) -> ExtensionRelease:
+    """Return the stamp of the confext beside the extension that bears ``release``."""
+    return replace(release, kind=ImageClass.CONFEXT)
 
 
 def release_entry(release: ExtensionRelease, epoch: int) -> Entry:

@@ -25,6 +25,8 @@ def show_receipt(receipts: Sequence[Receipt]) -> None:
         for file in receipt.files:
             print(f"  {file.name:<{width}} {human(file.size):>6}  {file.sha256}")
         print(f"  root hash {receipt.root_hash:>{width + 63}}")
+        if receipt.confext_root_hash:
+            print(f"  of confext {receipt.confext_root_hash:>{width + 62}}")
         for finding in receipt.findings:
             if finding.severity is Severity.WARNING:
                 print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")

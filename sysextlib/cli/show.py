@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sysextlib.cli.find_base import ROOT, base_image, output_folder
 from sysextlib.cli.prepare import chosen_board, job_count
 from sysextlib.errors import BoardError, SysextError, UsageError, VerifyError
-from sysextlib.workspace import OutputNames
+from sysextlib.workspace import OutputNames, image_name
 
 if TYPE_CHECKING:
     from sysextlib.board import Board
@@ -119,6 +119,7 @@ def _verify_payload(call: Call, path: Path) -> dict[str, str]:
 def _verify_image(call: Call, path: Path) -> dict[str, str]:
     from sysextlib.image.inspect import inspect_image
     from sysextlib.image.keys import load_certificate
+    from sysextlib.image.release import ImageClass
     from sysextlib.image.verify import verify_ddi
     from sysextlib.system.tools import Tools
 
@@ -126,15 +127,15 @@ def _verify_image(call: Call, path: Path) -> dict[str, str]:
     certificate = load_certificate(Path(given)) if given else None
     tools = Tools.locate()
     found = verify_ddi(path, tools, certificate=certificate, jobs=job_count(call))
-    name = inspect_image(path, tools).name
-    if name != path.stem:
+    inside = inspect_image(path, tools)
+    if inside.name != image_name(path.name):
         raise VerifyError(
             f"{path} is called otherwise than the extension in it, so systemd would refuse it",
-            {"extension-release": name},
-            hint=f"rename it to {name}.raw",
+            {"extension-release": inside.name},
+            hint=f"rename it to {inside.name}.raw",
         )
     return {
-        "kind": "image",
+        "kind": "image" if inside.kind is ImageClass.SYSEXT else str(inside.kind),
         "root hash": found.root_hash,
         "signed by": found.signer if found.trusted else f"{found.signer} (no --certificate given)",
     }
@@ -207,7 +208,7 @@ def _packages_beside(path: Path) -> list[str]:
     """Return the packages that the manifest beside an image names, if it is that image's."""
     import hashlib
 
-    manifest = path.with_name(OutputNames(path.stem).manifest)
+    manifest = path.with_name(f"{image_name(path.name)}_manifest.json")
     try:
         values = json.loads(manifest.read_bytes())
         with path.open("rb") as stream:

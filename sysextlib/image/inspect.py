@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.errors import ToolError, VerifyError
 from sysextlib.image.ddi import read_ddi
-from sysextlib.image.release import FOLDER
+from sysextlib.image.release import ImageClass
 from sysextlib.os_release import parse_env_file
 from sysextlib.system.run import run
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sysextlib.image.erofs_reader import ImageEntry
     from sysextlib.system.tools import Tools
 
-RELEASE_PREFIX = f"{FOLDER}/extension-release."
+RELEASE_PREFIXES = {f"{kind.folder}/extension-release.": kind for kind in ImageClass}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class Inspected:
 
     ddi: Ddi
     name: str
+    kind: ImageClass
     release: Mapping[str, str]
     entries: tuple[ImageEntry, ...]
 
@@ -44,14 +45,20 @@ def inspect_image(path: Path, tools: Tools) -> Inspected:
     """
     ddi = read_ddi(path)
     entries = ddi.erofs().entries()
-    found = [entry for entry in entries if entry.path.startswith(RELEASE_PREFIX)]
+    found = [
+        (entry, prefix)
+        for entry in entries
+        for prefix in RELEASE_PREFIXES
+        if entry.path.startswith(prefix)
+    ]
     if len(found) != 1:
-        names = ", ".join(entry.path for entry in found) or "(none)"
+        names = ", ".join(entry.path for entry, _ in found) or "(none)"
         raise VerifyError(f"{path} has not one extension-release file", {"in the image": names})
-    (entry,) = found
+    ((entry, prefix),) = found
     return Inspected(
         ddi=ddi,
-        name=entry.path.removeprefix(RELEASE_PREFIX),
+        name=entry.path.removeprefix(prefix),
+        kind=RELEASE_PREFIXES[prefix],
         release=parse_env_file(_read(ddi, entry, tools), f"{entry.path} in {path}"),
         entries=entries,
     )

@@ -1,7 +1,8 @@
 """The stamp: the extension-release file by which systemd decides whether an extension fits an OS.
 
 Keys, their order and their quoting (bash's ``${x@Q}``) are upstream's; systemd-sysext(8) compares
-ID, the version field and ARCHITECTURE with the host's os-release.
+ID, the version field and ARCHITECTURE with the host's os-release. A configuration extension (what
+lies below /etc) has the same file in another folder, with CONFEXT_ where a key begins with SYSEXT_.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sysextlib.errors import DefinitionError, nearest
@@ -16,7 +18,6 @@ from sysextlib.errors import DefinitionError, nearest
 if TYPE_CHECKING:
     from sysextlib.gentoo.arch import Arch
 
-FOLDER = "usr/lib/extension-release.d"
 BUG_REPORT_URL = "https://issues.flatcar.org"
 SCOPES = ("system", "initrd", "portable")  # os-release(5), SYSEXT_SCOPE
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -35,6 +36,29 @@ _ANSI_C = {
 }
 
 
+class ImageClass(StrEnum):
+    """Which of systemd's two programs merges an image: systemd-sysext or systemd-confext."""
+
+    SYSEXT = "sysext"  # /usr, and /opt
+    CONFEXT = "confext"  # /etc
+
+    @property
+    def folder(self) -> str:
+        """Where the extension-release file lies."""
+        top = "usr/lib" if self is ImageClass.SYSEXT else "etc"
+        return f"{top}/extension-release.d"
+
+    @property
+    def prefix(self) -> str:
+        """What keys of its own begin with."""
+        return f"{self.upper()}_"
+
+    @property
+    def suffix(self) -> str:
+        """What systemd takes off a file name, beside ".raw", to get the image's name."""
+        return f".{self}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionRelease:
     """What an extension says of itself.
@@ -43,6 +67,7 @@ class ExtensionRelease:
     :param os_id: the base's ID.
     :param version_id: the base's VERSION_ID, whatever the name of the field.
     :param version_field: VERSION_ID, or another field of os-release such as SYSEXT_LEVEL.
+    :param kind: for a confext, SYSEXT_LEVEL as ``version_field`` stands for CONFEXT_LEVEL.
     :param scope: where it may be merged; systemd's default when empty.
     :param sysext_name: for people, as "Microsoft Azure"; no line when empty, nor the next ones.
     :param sysext_version_id: version and revision of the one package it is made of.
@@ -53,6 +78,7 @@ class ExtensionRelease:
     os_id: str
     version_id: str
     arch: Arch
+    kind: ImageClass = ImageClass.SYSEXT
     version_field: str = "VERSION_ID"
     reload_manager: bool = True
     scope: tuple[str, ...] = ()
@@ -76,21 +102,23 @@ class ExtensionRelease:
     @property
     def path(self) -> str:
         """Where the file belongs, relative to the root."""
-        return release_path(self.name)
+        return release_path(self.name, self.kind)
 
     def text(self) -> str:
         """Return the file's text."""
+        own = self.kind.prefix
+        field = self.version_field
         lines = [
             ("ID", self.os_id),
-            (self.version_field, self.version_id),
+            (f"{own}LEVEL" if field == "SYSEXT_LEVEL" else field, self.version_id),
             ("ARCHITECTURE", self.arch.systemd_name),
             ("EXTENSION_RELOAD_MANAGER", "1" if self.reload_manager else ""),
-            ("SYSEXT_SCOPE", " ".join(self.scope)),
-            ("SYSEXT_ID", self.name),
-            ("SYSEXT_NAME", self.sysext_name),
-            ("SYSEXT_VERSION_ID", self.sysext_version_id),
-            ("SYSEXT_HOME_URL", self.home_url),
-            ("SYSEXT_BUG_REPORT_URL", self.bug_report_url),
+            (f"{own}SCOPE", " ".join(self.scope)),
+            (f"{own}ID", self.name),
+            (f"{own}NAME", self.sysext_name),
+            (f"{own}VERSION_ID", self.sysext_version_id),
+            (f"{own}HOME_URL", self.home_url),
+            (f"{own}BUG_REPORT_URL", self.bug_report_url),
         ]
         return "".join(
             f"{key}={value if key == 'EXTENSION_RELOAD_MANAGER' else bash_quote(value)}\n"
@@ -99,9 +127,9 @@ class ExtensionRelease:
         )
 
 
-def release_path(name: str) -> str:
+def release_path(name: str, kind: ImageClass = ImageClass.SYSEXT) -> str:
     """Return where the extension-release file of an extension belongs, relative to the root."""
-    return f"{FOLDER}/extension-release.{name}"
+    return f"{kind.folder}/extension-release.{name}"
 
 
 def bash_quote(text: str) -> str:

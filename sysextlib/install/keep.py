@@ -21,7 +21,7 @@ CONFLICTS_SHOWN = 20
 WHITEOUT = (0, 0)  # overlayfs hides a lower file by a character device of this number
 # Why what lies outside /usr is not in an extension, by its top folder.
 REASONS = {
-    "etc": "an extension cannot hold /etc; let the definition move it below /usr",
+    "etc": "an extension cannot hold /etc; move it below /usr, or make a confext of it",
     "var": "an extension cannot hold /var; tmpfiles.d can make it at boot",
     "run": "an extension cannot hold /run; tmpfiles.d can make it at boot",
     "opt": "extensions here hold /usr only; let the definition move it below /usr",
@@ -52,7 +52,9 @@ class Kept:
     findings: tuple[Finding, ...] = ()
 
 
-def keep_new(tree: Tree, base: BaseFiles, may_replace: Sequence[str] = ()) -> Kept:
+def keep_new(
+    tree: Tree, base: BaseFiles, may_replace: Sequence[str] = (), *, top: str = "usr"
+) -> Kept:
     """Return ``tree`` without what the base's /usr has too; what lies outside /usr stays.
 
     Compared are type, mode, owner, xattrs (labels aside), link target and bytes, not mtime.
@@ -60,19 +62,24 @@ def keep_new(tree: Tree, base: BaseFiles, may_replace: Sequence[str] = ()) -> Ke
     do not change. Symlinks of the base on the way are followed.
 
     :param may_replace: globs of the paths that may differ from the base.
+    :param top: "etc" to compare that instead of /usr.
     :raises MergeConflictError: other paths differ, or something would hide a path of the base;
         all are named.
     """
-    return _Comparison(base, may_replace).run(tree)
+    return _Comparison(base, may_replace, top).run(tree)
 
 
-def only_usr(tree: Tree) -> Kept:
+def only_usr(tree: Tree, *, other: str = "") -> Kept:
     """Return what lies below /usr, and name everything else.
 
     Directories that hold something are implied by it and not named.
+
+    :param other: a top folder that is not named either, as another image holds it.
     """
-    kept = [entry for entry in tree if _in_usr(entry.path)]
-    outside = [entry for entry in tree if not _in_usr(entry.path)]
+    kept = [entry for entry in tree if _below("usr", entry.path)]
+    outside = [
+        entry for entry in tree if not _below("usr", entry.path) and not _below(other, entry.path)
+    ]
     holders = {parent for entry in outside for parent in parents(entry.path)}
     dropped = [
         Dropped(entry.path, entry.origin, REASONS.get(entry.parts[0], REASON))
@@ -82,15 +89,21 @@ def only_usr(tree: Tree) -> Kept:
     return Kept(Tree(kept), tuple(dropped))
 
 
-def _in_usr(path: str) -> bool:
-    return path == "usr" or path.startswith("usr/")
+def only_etc(tree: Tree) -> Tree:
+    """Return what lies below /etc; directories that hold nothing else are gone."""
+    return tree.select(lambda entry: _below("etc", entry.path) and entry.path != "etc")
+
+
+def _below(top: str, path: str) -> bool:
+    return path == top or path.startswith(top + "/")
 
 
 class _Comparison:
     """One comparison of a tree with a base."""
 
-    def __init__(self, base: BaseFiles, may_replace: Sequence[str]) -> None:
+    def __init__(self, base: BaseFiles, may_replace: Sequence[str], top: str) -> None:
         self._base = base
+        self._top = top
         self._paths = RealPaths(base.get)
         self._globs = {pattern: glob_regex(pattern) for pattern in may_replace}
         self._used: set[str] = set()
@@ -102,7 +115,7 @@ class _Comparison:
 
     def run(self, tree: Tree) -> Kept:
         """Compare every entry, then the bytes of those that look alike."""
-        outside = [entry for entry in tree if not _in_usr(entry.path)]
+        outside = [entry for entry in tree if not _below(self._top, entry.path)]
         for entry in self._followed(tree):
             known = self._base.get(entry.path)
             if entry.kind is Kind.CHARDEV and entry.device == WHITEOUT:
@@ -133,10 +146,10 @@ class _Comparison:
         return Kept(kept, (), tuple(sorted(self._identical)), self._settled())
 
     def _followed(self, tree: Tree) -> Iterator[Entry]:
-        """Yield what lies in /usr at the paths where the base's symlinks put it."""
+        """Yield what lies in the top folder at the paths where the base's symlinks put it."""
         seen: dict[str, Entry] = {}
         for entry in tree:
-            if not _in_usr(entry.path):
+            if not _below(self._top, entry.path):
                 continue
             folder, _, name = entry.path.rpartition("/")
             try:

@@ -90,6 +90,7 @@ class Manifest:
     :param tools: version by the program's name.
     :param edits: one line for each change the definition made, in the order they were made.
     :param image: root hash, UUIDs and sizes of the partitions.
+    :param confext: likewise of the second image; empty without one.
     :param outputs: every file that was written, but the manifest itself.
     """
 
@@ -106,6 +107,7 @@ class Manifest:
     findings: tuple[Finding, ...] = ()
     edits: tuple[str, ...] = ()
     image: Mapping[str, str | int] = field(default_factory=dict)
+    confext: Mapping[str, str | int] = field(default_factory=dict)
     outputs: tuple[File, ...] = ()
 
 

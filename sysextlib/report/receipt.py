@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confext:
+    """The second image of a build, with what belongs below /etc."""
+
+    tree: Tree
+    image: DdiFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """Everything about one build, for its reports.
 
@@ -41,6 +49,7 @@ class Build:
     masked: tuple[str, ...]
     findings: tuple[Finding, ...]
     image: DdiFacts
+    confext: Confext | None = None
     payload: PayloadFacts
 
 
@@ -51,12 +60,14 @@ class Receipt:
     :param files: in the order of their names.
     :param folder: where they are.
     :param root_hash: of the image, in hex.
+    :param confext_root_hash: of the confext; "" without one.
     """
 
     name: str
     folder: Path
     files: tuple[File, ...]
     root_hash: str
+    confext_root_hash: str
     packages: tuple[str, ...]
     dropped: int
     findings: tuple[Finding, ...]
@@ -69,6 +80,7 @@ class Receipt:
             folder=build.order.output,
             files=tuple(file_facts(path) for path in published),
             root_hash=build.image.root_hash,
+            confext_root_hash=build.confext.image.root_hash if build.confext else "",
             packages=tuple(str(package) for package in build.plan.packages),
             dropped=len(build.dropped),
             findings=build.findings,

@@ -27,6 +27,8 @@ from sysextlib.report.receipt import Build, file_facts
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sysextlib.image.ddi import DdiFacts
+    from sysextlib.tree import Tree
     from sysextlib.workspace import OutputNames
 
 TOOLS = ("mkfs.erofs", "fsck.erofs")
@@ -47,6 +49,8 @@ def write_reports(build: Build, names: OutputNames, folder: Path) -> None:
         names.disk_usage: disk_usage_text(_filesystem_size(build)),
         names.dropped: dropped_text(_dropped(build)),
     }
+    if build.confext is not None:
+        texts[names.confext_contents] = contents_text(build.confext.tree, options)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     outputs = tuple(file_facts(path) for path in sorted(folder.iterdir()))
@@ -94,15 +98,20 @@ def _manifest(build: Build, outputs: tuple[File, ...]) -> Manifest:
             f"{change.verb} {change.path}" + (f": {change.detail}" if change.detail else "")
             for change in build.changes
         ),
-        image={
-            "root_hash": build.image.root_hash,
-            "entries": len(build.tree),
-            "tree_sha256": build.tree.digest(),
-            **{f"{part.name} uuid": str(part.uuid) for part in build.image.partitions},
-            **{f"{part.name} bytes": part.size for part in build.image.partitions},
-        },
+        image=_image(build.image, build.tree),
+        confext=_image(build.confext.image, build.confext.tree) if build.confext else {},
         outputs=outputs,
     )
+
+
+def _image(image: DdiFacts, tree: Tree) -> dict[str, str | int]:
+    return {
+        "root_hash": image.root_hash,
+        "entries": len(tree),
+        "tree_sha256": tree.digest(),
+        **{f"{part.name} uuid": str(part.uuid) for part in image.partitions},
+        **{f"{part.name} bytes": part.size for part in image.partitions},
+    }
 
 
 def _order(build: Build) -> dict[str, str | bool | int | tuple[str, ...]]:

@@ -14,6 +14,7 @@ LAYERS = [
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order"],
     ["stamp", "merge"],
+    ["split"],
     ["report"],
     ["pipeline"],
     ["cli"],
