@@ -39,7 +39,7 @@ LEFT_OVERS = (
 )
 
 
-def finish_root(root: Path, recipe: Recipe, config: Path, os_id: str) -> None:
+def finish_root(root: Path, recipe: Recipe, config: Path) -> None:
     """Complete a root that holds all packages of the base.
 
     :raises BaseError: a link of the merged usr has become something else.
@@ -48,7 +48,7 @@ def finish_root(root: Path, recipe: Recipe, config: Path, os_id: str) -> None:
         link = root / name
         if not link.is_symlink() or str(link.readlink()) != target:
             raise BaseError(f"/{name} of the demo root is no link to {target}", {"root": root})
-    (root / "usr/lib/os-release").write_text(os_release(recipe, os_id), encoding="utf-8")
+    (root / "usr/lib/os-release").write_text(os_release(recipe), encoding="utf-8")
     shutil.copytree(config / "etc/portage", root / "etc/portage", symlinks=False)
     for words in (
         ["ldconfig"],
@@ -64,12 +64,12 @@ def finish_root(root: Path, recipe: Recipe, config: Path, os_id: str) -> None:
     _clamp(root, recipe.epoch)
 
 
-def os_release(recipe: Recipe, os_id: str) -> str:
+def os_release(recipe: Recipe) -> str:
     """Return the text of usr/lib/os-release: upstream's keys (set_lsb_release), our values."""
     name = "Sysext Demo"
     lines = {
         "NAME": f'"{name}"',
-        "ID": os_id,
+        "ID": recipe.os_id,
         "VERSION": recipe.version,
         "VERSION_ID": recipe.version_id,
         "BUILD_ID": recipe.build_id,

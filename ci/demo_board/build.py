@@ -14,8 +14,7 @@ from ci.demo_board.base_root import IMAGE, VERSION_FILE, finish_root, pack_root,
 from ci.demo_board.buildroot import make_buildroot
 from ci.demo_board.debs import Deb, DebStore, render_lock
 from ci.demo_board.portage import Portage
-from ci.demo_board.recipe import BOARD, CHECKOUT, FOLDER, Recipe, gentoo_version
-from sysextlib.board import load_board
+from ci.demo_board.recipe import FOLDER, Recipe, gentoo_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -175,8 +174,7 @@ def pack(portage: Portage, recipe: Recipe, names: Iterable[str], root: Path, log
 def make_base(order: Order, out: Path, root: Path, portage: Portage) -> None:
     """Merge the base's packages by their dependencies, complete the root and pack it."""
     portage.emerge(["--usepkgonly", "--noreplace", BASE], root, "merge-base")
-    os_id = load_board(BOARD, CHECKOUT).os_id
-    finish_root(root, order.recipe, out / "config", os_id)
+    finish_root(root, order.recipe, out / "config")
     pack_root(root, out / IMAGE, order.recipe.epoch, order.jobs)
 
 

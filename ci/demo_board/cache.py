@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEPT = 3  # finished boards; each takes about half a gigabyte
 # What says nothing about the outcome; the lock counts by the packages that were really used.
-NOT_INPUTS = frozenset({LOCK.name, "README.md", "cache.py", "debs.py", "receipt.py"})
+NOT_INPUTS = frozenset({LOCK.name, "README.md", "board.toml", "cache.py", "debs.py", "receipt.py"})
 VERSION_OF = (("mksquashfs", "-version"), ("tar", "--version"), ("zstd", "--version"))
 
 
@@ -107,7 +107,7 @@ class BoardCache:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def inputs_digest(programs: Path) -> str:
+def inputs_digest(programs: Path, os_id: str) -> str:
     """Return a digest of the board's files, of the code here, and of the programs' versions."""
     sources = [*FOLDER.rglob("*"), *Path(__file__).parent.glob("*.py")]
     sources = [path for path in sources if path.is_file() and path.name not in NOT_INPUTS]
@@ -115,7 +115,7 @@ def inputs_digest(programs: Path) -> str:
     for path in sorted(sources):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(CHECKOUT)} {content}\n".encode())
-    total.update(f"portage {portage_version(programs)}\n".encode())
+    total.update(f"portage {portage_version(programs)}\nID {os_id}\n".encode())
     for words in VERSION_OF:
         told = run(words, codes=(0, 1)).stdout.partition(b"\n")[0]
         total.update(told + b"\n")

@@ -29,12 +29,14 @@ class Variant:
 class Recipe:
     """The board's build.toml, and what its ebuilds are made of.
 
+    :param os_id: ID of os-release, from board.toml.
     :param epoch: seconds since 1970; no file of the base image is younger.
     :param buildroot: Debian packages that compile what the board compiles.
     :param debs: CAT/PN to the Debian packages that its ebuild repackages, the first of which
         gives the version.
     """
 
+    os_id: str
     version_id: str
     build_id: str
     epoch: int
@@ -78,7 +80,8 @@ def load_recipe(folder: Path = FOLDER) -> Recipe:
         values[key] = frozenset(values[key])
     for key in ("base_first", "extension_first", "buildroot"):
         values[key] = tuple(values[key])
-    recipe = Recipe(**values, variants=variants, debs=debs)
+    board = tomllib.loads((folder / "board.toml").read_text(encoding="utf-8"))
+    recipe = Recipe(**values, os_id=board["os_id"], variants=variants, debs=debs)
     named = {*recipe.base_first, *recipe.extension_first, *recipe.xpak, *recipe.tbz2}
     unknown = sorted((named | recipe.bzip2 | set(variants)) - set(debs))
     if unknown:
