@@ -10,12 +10,14 @@ if TYPE_CHECKING:
 
     from sysextlib.base import Base
     from sysextlib.binpkg.binhost import Binhosts
+    from sysextlib.binpkg.shared import SharedPackages
     from sysextlib.board import Board
     from sysextlib.definition import Compression, SysextDef
     from sysextlib.image.keys import SigningKey
     from sysextlib.install.emerge import Sdk
     from sysextlib.payload.keys import PayloadKey
     from sysextlib.resolve.use_request import UseRule
+    from sysextlib.selinux.policy import Policy
     from sysextlib.system.tools import Tools
 
 
@@ -25,7 +27,9 @@ class Order:
 
     :param after: the extensions below it, in dependency order; what they merge counts as installed.
     :param version_field: the key of the stamp that bears the base's VERSION_ID.
+    :param reuse: leave outputs that the same ingredients gave before as they are.
     :param root_name: what emerge's ROOT is called, over what the definition says.
+    :param policy: what labels the entries; None: they bear none, for the reason ``unlabelled``.
     """
 
     definition: SysextDef
@@ -38,6 +42,9 @@ class Order:
     mangle: Path | None = None
     version_field: str = "VERSION_ID"
     root_name: str = ""
+    reuse: bool = True
+    policy: Policy | None = None
+    unlabelled: str = ""
 
     @property
     def name(self) -> str:
@@ -51,6 +58,7 @@ class Inputs:
 
     :param use: USE=... of the call, over what board and definition say.
     :param jobs: how many things one build works on at once.
+    :param shared: unpacks for all builds; None lets each unpack for itself.
     :param sdk: where emerge merges packages; None when our own installer does.
     """
 
@@ -61,6 +69,7 @@ class Inputs:
     use: tuple[UseRule, ...] = ()
     tools: Tools
     jobs: int
+    shared: SharedPackages | None = None
     sdk: Sdk | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sysextlib.check.privileges import check_privileges
@@ -16,11 +17,14 @@ from sysextlib.findings import Severity, acknowledge
 from sysextlib.image.ddi import write_ddi
 from sysextlib.image.pkginfo import write_pkginfo
 from sysextlib.image.verify import verify_ddi
-from sysextlib.merge import merge
+from sysextlib.ingredients import ingredients
+from sysextlib.merge import merge, plan_merge
 from sysextlib.payload.verify import check_written
 from sysextlib.payload.writer import write_payload
-from sysextlib.report.receipt import Build, Confext, Receipt
+from sysextlib.report.previous import reusable
+from sysextlib.report.receipt import Build, Confext, Receipt, reasons_text
 from sysextlib.report.write import write_reports
+from sysextlib.selinux.label import label, without_labels
 from sysextlib.split import split
 from sysextlib.stamp import stamp
 from sysextlib.system.publish import staging
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from sysextlib.order import Inputs, Keys, Order
     from sysextlib.payload.writer import PayloadFacts
     from sysextlib.progress import Progress
+    from sysextlib.resolve.plan import MergePlan
+    from sysextlib.selinux.policy import Policy
+    from sysextlib.split import Split
     from sysextlib.system.publish import Staging
 
 
@@ -49,14 +56,17 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
     names = OutputNames(order.name)
     base = inputs.base
     with staging(order.output, order.name) as stage:
-        merged = merge(order, inputs, stage, progress)
+        plan, made_of, known = _look_back(order, inputs, keys, names, progress)
+        if isinstance(known, Receipt):
+            return known
+        merged = merge(order, inputs, stage, progress, plan)
 
         with progress.step("Edit"):
             edited, changes = _edit(merged.installed.tree, order, inputs, stage)
 
-        with progress.step("Keep what is new, stamp and check it"):
+        with progress.step("Keep what is new, stamp, label and check it"):
             release = stamp(order, inputs.board.arch, base, merged.packages)
-            parts = split(edited, release, base, order.definition)
+            parts = _labelled(split(edited, release, base, order.definition), order.policy)
             tree = parts.usr
             findings = _judge(
                 order.definition,
@@ -92,6 +102,7 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
         done = Build(
             order=order,
             inputs=inputs,
+            ingredients=made_of or ingredients(order, inputs, keys, merged.plan),
             plan=merged.plan,
             files=merged.files,
             release=release,
@@ -107,7 +118,25 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
         with progress.step("Write reports, publish"):
             write_reports(done, names, stage.outputs)
             published = stage.publish(stale=names.all)
-    return Receipt.of(done, published)
+    return Receipt.of(done, published, known)
+
+
+def _look_back(
+    order: Order, inputs: Inputs, keys: Keys, names: OutputNames, progress: Progress
+) -> tuple[MergePlan | None, Mapping[str, str], Receipt | tuple[str, ...]]:
+    """Return the plan, what a build is made of, and the earlier build or why it is not enough.
+
+    What emerge in the SDK will merge nobody knows before, so with it every build is made.
+    """
+    if inputs.sdk is not None:
+        return None, {}, ("emerge merges the packages",)
+    with progress.step("Resolve packages"):
+        plan = plan_merge(order, inputs)
+        made_of = ingredients(order, inputs, keys, plan)
+        known = reusable(order.output, names, made_of) if order.reuse else ("--no-cache was given",)
+    if not isinstance(known, Receipt):
+        progress.note(f"built because {reasons_text(known)}")
+    return plan, made_of, known
 
 
 def _edit(
@@ -127,6 +156,19 @@ def _edit(
         mangled = run_mangle(order.mangle, tree, inputs.tools, scratch, epoch=inputs.base.epoch)
         tree, changes = mangled.tree, (*changes, *mangled.changes)
     return tree, changes
+
+
+def _labelled(parts: Split, policy: Policy | None) -> Split:
+    """Give every entry the policy's label, or see to it that none bears any."""
+    if policy is None:
+        return replace(parts, usr=without_labels(parts.usr), etc=without_labels(parts.etc))
+    labelled = label(Tree([*parts.usr, *parts.etc]), policy)
+    return replace(
+        parts,
+        usr=labelled.tree.select(lambda entry: entry.path in parts.usr),
+        etc=labelled.tree.select(lambda entry: entry.path in parts.etc),
+        findings=(*parts.findings, *labelled.findings),
+    )
 
 
 def _judge(definition: SysextDef, findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -9,14 +9,17 @@ from typing import NoReturn
 from sysextlib.errors import UsageError, nearest
 
 BUILD = "build"
+COMPARE = "compare-installers"
 COMMANDS = {
     BUILD: ("NAME... | NAME PACKAGE...", "build extensions of the catalogue, or one of packages"),
     "plan": ("NAME... | NAME PACKAGE...", "show what would be merged and why; writes nothing"),
+    COMPARE: ("NAME...", "build with both installers and show every difference"),
     "list": ("", "show the extensions that a board can have"),
     "verify": ("FILE...", "check images and update payloads"),
     "inspect": ("FILE", "show what is in an image or payload"),
 }
-BUILDING = frozenset({BUILD, "plan"})
+BUILDING = frozenset({BUILD, "plan", COMPARE})
+MERGING = frozenset({BUILD, COMPARE})
 EVERY = frozenset(COMMANDS)
 
 
@@ -129,10 +132,41 @@ FLAGS = (
         commands=BUILDING,
     ),
     Flag(
+        name="installer",
+        value="WHO",
+        choices=("native", "sdk", "emerge"),
+        help="who merges packages: our own installer, emerge in the SDK's container, or emerge of"
+        " this machine, which is the SDK; default: the board's",
+        commands=MERGING,
+    ),
+    Flag(
+        name="sdk_container",
+        value="NAME",
+        help="use the SDK container that runs under this name",
+        commands=MERGING,
+    ),
+    Flag(
+        name="sdk_image",
+        value="IMAGE",
+        help="the SDK's container image, by name or digest; default: the board's",
+        commands=MERGING,
+    ),
+    Flag(
+        name="build_missing",
+        help="build packages that no binhost has in the SDK, into the first local binhost",
+        commands=MERGING,
+    ),
+    Flag(
+        name="emerge_log",
+        help="also write NAME_emerge.log when emerge succeeded",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
         name="install_root_basename",
         value="NAME",
         default="install-root",
-        help="kept for callers of the original; only an emerge would look at it",
+        help="the last part of emerge's ROOT, which package hooks look at; a definition's"
+        " own name stands above the default",
         commands=BUILDING,
     ),
     Flag(
@@ -154,12 +188,28 @@ FLAGS = (
         help="public key (PEM) that payloads must be signed with",
         commands=frozenset({"verify"}),
     ),
+    Flag(
+        name="selinux",
+        help="label files as the base's SELinux policy says; --no-selinux: do not",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="selinux_policy",
+        value="FOLDER",
+        help="label by this policy, a folder like /etc/selinux, instead of the base's",
+        commands=frozenset({BUILD}),
+    ),
     Flag(name="offline", help="use only what is here or in the cache", commands=BUILDING),
     Flag(
         name="jobs",
         value="N",
         help="work on N things at once; default: the number of processors",
         commands=BUILDING | {"verify"},
+    ),
+    Flag(
+        name="cache",
+        help="leave outputs that nothing has changed for; default. --no-cache builds anew",
+        commands=frozenset({BUILD}),
     ),
     Flag(name="plan", help="the same as the command plan", commands=frozenset({BUILD})),
     Flag(name="json", help="print the result as JSON", commands=EVERY),
@@ -194,6 +244,10 @@ class Call:
     def on(self, flag: str) -> bool:
         """Tell whether a boolean flag is switched on."""
         return self.given.get(flag) is True
+
+    def off(self, flag: str) -> bool:
+        """Tell whether a boolean flag is switched off by name."""
+        return self.given.get(flag) is False
 
 
 class _Parser(argparse.ArgumentParser):

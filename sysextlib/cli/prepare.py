@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,16 @@ from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import BUILD
-from sysextlib.definition import Compression, SysextDef, adhoc, choose, load_catalogue
+from sysextlib.definition import GROUPS, Compression, SysextDef, adhoc, choose, load_catalogue
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
-from sysextlib.errors import DefinitionError, UsageError
+from sysextlib.errors import DefinitionError, UsageError, nearest
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_signing_key, make_signing_key
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
+from sysextlib.selinux.policy import Policy, find_policy, load_own_rules, load_policy
 from sysextlib.system.cache import cache_root
 from sysextlib.system.tools import Tools
 from sysextlib.versions import Checkout, require_one_version
@@ -29,6 +30,7 @@ from sysextlib.workspace import OutputNames
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sysextlib.base import Base
     from sysextlib.board import Board
     from sysextlib.cli.flags import Call
     from sysextlib.image.keys import SigningKey
@@ -107,8 +109,9 @@ def prepare(call: Call, progress: Progress) -> Job:
         tools=tools,
         jobs=jobs,
     )
+    policy = _policy(call, base) if call.command != "plan" else None
     orders = tuple(
-        _order(call, definition, after[definition.key], found.output, program)
+        _with_labels(_order(call, definition, after[definition.key], found.output, program), policy)
         for definition in definitions
     )
     return Job(orders=orders, inputs=inputs)
@@ -156,7 +159,8 @@ def _definitions(
             f"{words[0]} is a package, and the extension has no name",
             hint=f"./build_sysext.py NAME {' '.join(words)}",
         )
-    chosen = {one.key: one for one in (choose(catalogue, word) for word in words)}
+    fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
+    chosen = {one.key: one for word in words for one in _named(word, catalogue, fitting)}
     found = tuple(chosen.values())
     for definition in found:
         if not definition.fits(board.name, board.arch):
@@ -197,8 +201,33 @@ def _order(
         strip=call.on("strip_binaries"),
         pkginfo=call.on("generate_pkginfo"),
         mangle=mangle,
+        reuse=not call.off("cache"),
         version_field=os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID",
+        root_name=str(call.given.get("install_root_basename", "")),
     )
+
+
+def _policy(call: Call, base: Base) -> Policy | str:
+    """Return what labels extensions, or why nothing does.
+
+    :raises LabelError: the policy is damaged. :raises UsageError: both flags are given.
+    """
+    folder = call.text("selinux_policy")
+    if call.off("selinux"):
+        if folder is not None:
+            raise UsageError("--selinux_policy and --no-selinux say the opposite")
+        return "--no-selinux"
+    if folder is not None:
+        return load_policy(Path(folder))
+    return find_policy(base) or "the base has no SELinux policy"
+
+
+def _with_labels(order: Order, policy: Policy | str | None) -> Order:
+    if not isinstance(policy, Policy):
+        return replace(order, unlabelled=policy or "")
+    definition = order.definition
+    name = definition.folder.name if definition.folder else definition.key
+    return replace(order, policy=policy.adding(load_own_rules(ROOT / "selinux", name, policy.type)))
 
 
 def _pkginfo(call: Call) -> tuple[Path, ...]:

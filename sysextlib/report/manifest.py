@@ -91,7 +91,10 @@ class Manifest:
     :param edits: one line for each change the definition made, in the order they were made.
     :param image: root hash, UUIDs and sizes of the partitions.
     :param confext: likewise of the second image; empty without one.
+    :param selinux: the policy that labels come from, by file; or why there are none.
     :param outputs: every file that was written, but the manifest itself.
+    :param ingredients: digests of all that decides the outputs' bytes, by name; a build with the
+        same ones is left out.
     """
 
     name: str
@@ -108,7 +111,9 @@ class Manifest:
     edits: tuple[str, ...] = ()
     image: Mapping[str, str | int] = field(default_factory=dict)
     confext: Mapping[str, str | int] = field(default_factory=dict)
+    selinux: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     outputs: tuple[File, ...] = ()
+    ingredients: Mapping[str, str] = field(default_factory=dict)
 
 
 def manifest_json(manifest: Manifest) -> str:

@@ -25,9 +25,11 @@ from sysextlib.report.packages import packages_text
 from sysextlib.report.receipt import Build, file_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sysextlib.image.ddi import DdiFacts
+    from sysextlib.order import Order
     from sysextlib.tree import Tree
     from sysextlib.workspace import OutputNames
 
@@ -100,8 +102,16 @@ def _manifest(build: Build, outputs: tuple[File, ...]) -> Manifest:
         ),
         image=_image(build.image, build.tree),
         confext=_image(build.confext.image, build.confext.tree) if build.confext else {},
+        selinux=_selinux(build.order),
         outputs=outputs,
+        ingredients=build.ingredients,
     )
+
+
+def _selinux(order: Order) -> dict[str, str | Mapping[str, str]]:
+    if order.policy is None:
+        return {"unlabelled": order.unlabelled}
+    return {"policy": order.policy.type, "sources": dict(order.policy.sources)}
 
 
 def _image(image: DdiFacts, tree: Tree) -> dict[str, str | int]:
