@@ -105,9 +105,14 @@ class Arithmetic(Token):
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """Assignments, words and redirections in their order."""
+    """Assignments, the command with its arguments, and redirections.
 
-    elements: tuple[Token, ...]
+    :param words: assignments among them are arguments of local, declare and their kin.
+    """
+
+    assigns: tuple[Assign, ...]
+    words: tuple[Word | Assign, ...]
+    redirects: tuple[Redirect, ...]
     line: int
 
 

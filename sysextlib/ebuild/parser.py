@@ -13,6 +13,7 @@ from sysextlib.ebuild.lexer import BashLexer
 from sysextlib.ebuild.nodes import (
     AndOr,
     Arm,
+    Assign,
     Background,
     Block,
     Case,
@@ -25,11 +26,13 @@ from sysextlib.ebuild.nodes import (
     If,
     Not,
     Pipe,
+    Redirect,
     Redirected,
     Simple,
     Subshell,
     Token,
     While,
+    Word,
 )
 
 MAX_SIZE: Final = 4 << 20
@@ -93,8 +96,18 @@ class _Commands(Transformer[Token, Any]):
     itself = element = pattern = command
 
     def simple(self, children: list[Any]) -> Simple:
+        assigns: list[Assign] = []
+        words: list[Word | Assign] = []
+        redirects: list[Redirect] = []
         elements = children[0]
-        return Simple(tuple(elements), elements[0].line)
+        for element in elements:
+            if type(element) is Assign and not words:
+                assigns.append(element)
+            elif type(element) is Redirect:
+                redirects.append(element)
+            else:
+                words.append(element)
+        return Simple(tuple(assigns), tuple(words), tuple(redirects), elements[0].line)
 
     def redirected(self, children: list[Any]) -> Redirected:
         return Redirected(children[0], tuple(children[1]))

@@ -270,11 +270,14 @@ def commands_end(text: str, at: int, closer: str) -> int:  # noqa: C901 - one to
     stack: list[str] = []  # of a brace list: "{"; of a parenthesis: "(" and "case"
     heredocs: list[tuple[str, bool]] = []
     here = at
+    glued = -1  # where a quoted or expanded part of a word ended: what follows is no new word
     while match := _IN_COMMANDS.search(text, here):
         token = match.group()
         start = match.start()
         here = match.end()
         first = token[0]
+        if start == glued and token in {"{", "}", "case", "esac"}:
+            continue
         if first == "\n":
             for delimiter, strip in heredocs:
                 here = heredoc_body(text, here, delimiter, strip=strip)[1]
@@ -282,11 +285,11 @@ def commands_end(text: str, at: int, closer: str) -> int:  # noqa: C901 - one to
         elif first in "'\\#" or token == "<<<":
             continue
         elif first == '"':
-            here = double_end(text, start)
+            here = glued = double_end(text, start)
         elif first == "$":
-            here = dollar_end(text, start)
+            here = glued = dollar_end(text, start)
         elif first == "`":
-            here = backtick_end(text, start)
+            here = glued = backtick_end(text, start)
         elif first == "<":
             if text.startswith("(", here):
                 continue

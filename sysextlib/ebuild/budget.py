@@ -1,0 +1,46 @@
+"""How much an ebuild may cost: real ones need a hundredth of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sysextlib.ebuild.failure import ScriptError
+
+UNITS: Final = 1_200_000
+"""A unit is about a microsecond of work; the most expensive ebuild known needs 30 000."""
+
+COMMAND: Final = 12
+"""Units of one command."""
+
+LONGEST_VALUE: Final = 4_000_000
+"""Characters of the longest value; the longest known has a twentieth of it."""
+
+DEEPEST: Final = 40
+"""Function calls, substitutions and eclasses within each other."""
+
+
+class Budget:
+    """What is left for one ebuild."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, units: int = UNITS) -> None:
+        self.left = units
+
+    def spend(self, units: int) -> None:
+        """Take units.
+
+        :raises ScriptError: there are not so many left.
+        """
+        self.left -= units
+        if self.left < 0:
+            raise ScriptError("it takes more steps than any real ebuild: an endless loop?")
+
+    def spend_text(self, size: int) -> None:
+        """Take what handling a text of ``size`` characters costs.
+
+        :raises ScriptError: nothing is left, or no value may be so long.
+        """
+        if size > LONGEST_VALUE:
+            raise ScriptError(f"a value of more than {LONGEST_VALUE} characters")
+        self.spend(size >> 7)

@@ -1,0 +1,310 @@
+"""From a word as written to the fields or the text it stands for.
+
+The order is bash's: braces, then parameters, substitutions and arithmetic, then splitting of what
+came from them unquoted, then file names, then the quotes go.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from sysextlib.ebuild import pattern, special
+from sysextlib.ebuild.failure import AbortedCommandError, UnsupportedError
+from sysextlib.ebuild.parameter import value_of
+from sysextlib.ebuild.parts import (
+    Calculation,
+    Double,
+    Literal,
+    Parameter,
+    Part,
+    Quoted,
+    Substitution,
+    word_fields,
+    word_parts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sysextlib.ebuild.nodes import Word
+    from sysextlib.ebuild.shell import Shell
+
+_DEFAULT_IFS: Final = " \t\n"
+_DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
+_GLOB: Final = re.compile(r"[*?\[]")
+_EXTGLOB: Final = re.compile(r"[@?*+!]\(")
+_ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
+
+
+class _Fields:
+    """Fields that are being put together, each of pieces with whether they were quoted."""
+
+    def __init__(self, ifs: str) -> None:
+        self.ifs = ifs
+        self.done: list[list[tuple[str, bool]]] = []
+        self.pieces: list[tuple[str, bool]] = []
+        self.open = False
+
+    def add(self, text: str, *, quoted: bool) -> None:
+        self.pieces.append((text, quoted))
+        self.open = True
+
+    def end(self) -> None:
+        if self.open:
+            self.done.append(self.pieces)
+            self.pieces = []
+            self.open = False
+
+    def split(self, text: str) -> None:
+        """Add the result of an unquoted expansion."""
+        if not text:
+            return
+        if self.ifs == _DEFAULT_IFS:
+            if text[0] in _DEFAULT_IFS:
+                self.end()
+            words = _DEFAULT_FIELD.findall(text)
+            for word in words[:-1]:
+                self.add(word, quoted=False)
+                self.end()
+            if words:
+                self.add(words[-1], quoted=False)
+                if text[-1] in _DEFAULT_IFS:
+                    self.end()
+        elif not self.ifs:
+            self.add(text, quoted=False)
+        else:
+            self._split_by(text)
+
+    def _split_by(self, text: str) -> None:
+        """Split at any IFS: blanks in it go in runs, each other character ends a field."""
+        blanks = "".join(char for char in self.ifs if char in _DEFAULT_IFS)
+        at, size = 0, len(text)
+        while at < size and text[at] in blanks:
+            self.end()
+            at += 1
+        while at < size:
+            start = at
+            while at < size and text[at] not in self.ifs:
+                at += 1
+            if at > start:
+                self.add(text[start:at], quoted=False)
+            if at >= size:
+                return
+            while at < size and text[at] in blanks:
+                at += 1
+            if at < size and text[at] in self.ifs:
+                self.open = True  # an empty field counts when a delimiter ends it
+                at += 1
+                while at < size and text[at] in blanks:
+                    at += 1
+            self.end()
+
+
+class Expansion:
+    """Expands words for one shell."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+
+    def fields(self, words: Iterable[Word]) -> list[str]:
+        """Return the fields of words, as of a command's arguments.
+
+        :raises AbortedCommandError: a file name pattern matches nothing where that is an error.
+        """
+        result: list[str] = []
+        for word in words:
+            if word.plain:
+                result.append(word.text)
+                continue
+            for parts in word_fields(word):
+                self._fields_of(parts, result)
+        return result
+
+    def _fields_of(self, parts: tuple[Part, ...], result: list[str]) -> None:
+        fields = _Fields(self.ifs())
+        self._emit(parts, fields)
+        fields.end()
+        for pieces in fields.done:
+            if len(pieces) == 1 and pieces[0][1]:
+                result.append(pieces[0][0])
+            elif self._is_glob(pieces):
+                self._glob(pieces, result)
+            else:
+                result.append("".join([text for text, _ in pieces]))
+
+    def ifs(self) -> str:
+        """Return what fields are split at."""
+        variable = self.shell.variables.table.get("IFS")
+        if variable is None or variable.text is None:
+            return _DEFAULT_IFS
+        return variable.text
+
+    def _emit(self, parts: tuple[Part, ...], fields: _Fields) -> None:
+        for part in parts:
+            kind = type(part)
+            if kind is Literal:
+                fields.add(part.text, quoted=False)  # type: ignore[union-attr]
+            elif kind is Quoted:
+                fields.add(part.text, quoted=True)  # type: ignore[union-attr]
+            elif kind is Double:
+                self._emit_double(part.parts, fields)  # type: ignore[union-attr]
+            elif kind is Parameter:
+                self._emit_parameter(part, fields)  # type: ignore[arg-type]
+            else:
+                fields.split(self._one(part))
+
+    def _emit_parameter(self, part: Parameter, fields: _Fields) -> None:
+        """Add the value of an unquoted parameter."""
+        chosen = special.alternative(self, part, quoted=False)
+        if chosen is not None:
+            for inner in chosen:
+                # Literal text of ${x:-a b} is split as well.
+                if isinstance(inner, Literal):
+                    fields.split(inner.text)
+                else:
+                    self._emit((inner,), fields)
+            return
+        value = value_of(self, part, quoted=False)
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                if index:
+                    fields.end()
+                fields.split(item)
+        elif value:
+            fields.split(value)
+
+    def _emit_double(self, parts: tuple[Part, ...], fields: _Fields) -> None:
+        """Add what stands between double quotes; ``$@`` makes fields of its own there."""
+        text: list[str] = []
+        keeps = not parts  # whether the quotes make a field even when nothing comes of them
+        for part in parts:
+            if isinstance(part, Quoted | Literal):
+                text.append(part.text)
+                keeps = True
+                continue
+            if isinstance(part, Double):
+                text.append(self.text(part.parts))
+                keeps = True
+                continue
+            if isinstance(part, Parameter):
+                chosen = special.alternative(self, part, quoted=True)
+                if chosen is not None:
+                    if len(chosen) == 1 and isinstance(chosen[0], Parameter):
+                        part = chosen[0]
+                    else:
+                        text.append(self.text(chosen))
+                        keeps = True
+                        continue
+                value = value_of(self, part, quoted=True)
+                if isinstance(value, list):
+                    if not value:
+                        continue
+                    for index, item in enumerate(value):
+                        if index:
+                            fields.add("".join(text), quoted=True)
+                            fields.end()
+                            text = []
+                        text.append(item)
+                    keeps = True
+                    continue
+                text.append(value)
+            else:
+                text.append(self._one(part))
+            keeps = True
+        if keeps or text:
+            fields.add("".join(text), quoted=True)
+
+    def text(self, parts: tuple[Part, ...]) -> str:
+        """Return the text of parts, without splitting and file names."""
+        if len(parts) == 1:
+            return self._one(parts[0])
+        text = "".join([self._one(part) for part in parts])
+        self.shell.budget.spend_text(len(text))
+        return text
+
+    def word(self, word: Word) -> str:
+        """Return the text of a word, without braces, splitting and file names."""
+        return word.text if word.plain else self.text(word_parts(word))
+
+    def _one(self, part: Part) -> str:
+        if isinstance(part, Literal | Quoted):
+            return part.text
+        if isinstance(part, Double):
+            return self.text(part.parts)
+        if isinstance(part, Parameter):
+            chosen = special.alternative(self, part, quoted=True)
+            if chosen is not None:
+                return self.text(chosen)
+            value = value_of(self, part, quoted=True)
+            return self.joined(part, value) if isinstance(value, list) else value
+        if isinstance(part, Substitution):
+            return self.shell.substitute(part)
+        assert isinstance(part, Calculation)
+        return str(self.shell.calculate(self.text(part.parts)))
+
+    def joined(self, part: Parameter, values: list[str]) -> str:
+        """Join what ``$*`` or ``$@`` gives where fields cannot be made."""
+        separator = " "
+        if part.name == "*" or part.subscript == "*":
+            separator = self.ifs()[:1]
+        text = separator.join(values)
+        self.shell.budget.spend_text(len(text))
+        return text
+
+    def pattern(self, parts: Sequence[Part]) -> str:
+        """Return the pattern that parts stand for: what was quoted matches itself."""
+        pieces = []
+        for part in parts:
+            if isinstance(part, Literal):
+                pieces.append(part.text)
+            elif isinstance(part, Quoted | Double):
+                pieces.append(pattern.escape(self._one(part)))
+            elif isinstance(part, Parameter):
+                chosen = special.alternative(self, part, quoted=False)
+                pieces.append(self.pattern(chosen) if chosen is not None else self._one(part))
+            else:
+                pieces.append(self._one(part))
+        return "".join(pieces)
+
+    def regex(self, parts: Sequence[Part]) -> str:
+        """Return the regular expression that parts stand for, likewise."""
+        pieces = []
+        for part in parts:
+            if isinstance(part, Quoted | Double):
+                pieces.append(_ERE_SPECIAL.sub(r"\\\1", self._one(part)))
+            else:
+                pieces.append(self._one(part))
+        return "".join(pieces)
+
+    def _is_glob(self, pieces: list[tuple[str, bool]]) -> bool:
+        if "noglob" in self.shell.options:
+            return False
+        unquoted = "".join([text if not quoted else "q" for text, quoted in pieces])
+        if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
+            return True
+        match = _GLOB.search(unquoted)
+        if match is None:
+            return False
+        # A bracket that nothing closes is plain.
+        return match.group() != "[" or "]" in unquoted or bool(re.search(r"[*?]", unquoted))
+
+    def _glob(self, pieces: list[tuple[str, bool]], result: list[str]) -> None:
+        """Expand file names: an ebuild may not depend on those of this machine."""
+        text = "".join([text for text, _ in pieces])
+        spelled = "".join([pattern.escape(t) if quoted else t for t, quoted in pieces])
+        if special.may_match_files(spelled, extended="extglob" in self.shell.options):
+            raise UnsupportedError(f"the file name pattern {text[:60]!r}, which may match files")
+        if "nullglob" in self.shell.options:
+            return
+        if "failglob" in self.shell.options:
+            raise AbortedCommandError(f"no match: {text[:60]}")
+        result.append(text)
+
+
+def split_fields(text: str, ifs: str) -> list[str]:
+    """Split text as an unquoted expansion of it is split."""
+    fields = _Fields(ifs)
+    fields.split(text)
+    fields.end()
+    return ["".join([piece for piece, _ in pieces]) for pieces in fields.done]

@@ -1,0 +1,312 @@
+"""The value of ``${...}``: variables, arrays, and the operators behind them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.pattern import compile_pattern
+from sysextlib.ebuild.parts import Parameter, parse_parameter, parse_parts
+from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, special_value
+from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sysextlib.ebuild.expansion import Expansion
+    from sysextlib.ebuild.variables import Variable
+
+Value: TypeAlias = "str | None | list[str]"
+"""A list where ``@`` or ``*`` asked for all elements; None for what is not set."""
+
+_ARRAY_VARIABLES: Final = frozenset({"FUNCNAME", "BASH_SOURCE", "BASH_VERSINFO"})
+
+
+def value_of(expansion: Expansion, part: Parameter, *, quoted: bool) -> str | list[str]:
+    """Return the value of a parameter with its operator applied; ``:-`` and its kin are done.
+
+    :param quoted: it stands between double quotes, where ``*`` joins.
+    """
+    if part.prefix == "!" and part.operator.startswith("names"):
+        names = list(expansion.shell.variables.names(part.name))
+        return expansion.ifs()[:1].join(names) if quoted and part.operator[-1] == "*" else names
+    if part.prefix == "#":
+        return _length(expansion, part)
+    value = plain_value(expansion, part)
+    operator = part.operator
+    if operator and value is not None and operator.lstrip(":") not in {"-", "=", "?", "+"}:
+        value = _operate(expansion, part, value)
+    elif operator == "@" and value is None:
+        value = _operate(expansion, part, "") if part.raw == ("a",) else ""
+    if value is None:
+        return ""
+    if isinstance(value, list) and quoted and (part.name == "*" or part.subscript == "*"):
+        return expansion.ifs()[:1].join(value)
+    return value
+
+
+def plain_value(expansion: Expansion, part: Parameter) -> Value:
+    """Return the value of a parameter before any operator."""
+    if part.prefix == "!":
+        if part.subscript in {"@", "*"} and not part.operator:
+            return _keys(expansion, part.name)
+        return _lookup(expansion, _target(expansion, part))
+    return _lookup(expansion, part)
+
+
+def _target(expansion: Expansion, part: Parameter) -> Parameter:
+    """Return the parameter that ``${!name}`` names."""
+    name = _lookup(expansion, Parameter(part.name, part.subscript))
+    if not isinstance(name, str) or not name:
+        raise ScriptError(f"${{!{part.name}}} names no variable")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\[.+\])?|[0-9@*#?]+", name):
+        raise ScriptError(f"${{!{part.name}}} names {name[:60]!r}, which is no variable")
+    return parse_parameter(name, quoted=False)
+
+
+def _lookup(expansion: Expansion, part: Parameter) -> Value:
+    shell = expansion.shell
+    name = part.name
+    first = name[0]
+    if not (first.isalpha() or first == "_") or name == "_":
+        return special_value(shell, name)
+    variable = shell.variables.table.get(name)
+    if variable is None or name in _ARRAY_VARIABLES:
+        if name in _ARRAY_VARIABLES:
+            return _from_list(expansion, part, _kept_by_shell(expansion, name))
+        if name in UNKNOWABLE:
+            raise UnsupportedError(f"${name}, which depends on the process or the machine")
+        if name == "LINENO":
+            return str(shell.line)
+        if name == "BASH_VERSION":
+            return "{}.{}.{}({})-{}".format(*BASH_VERSION)
+        return [] if part.subscript in {"@", "*"} else None
+    subscript = part.subscript
+    if subscript is None:
+        return variable.scalar()
+    if subscript in {"@", "*"}:
+        return variable.values()
+    return element(expansion, variable, subscript)
+
+
+def _kept_by_shell(expansion: Expansion, name: str) -> list[str]:
+    shell = expansion.shell
+    if name == "FUNCNAME":
+        return shell.function_names()
+    if name == "BASH_SOURCE":
+        return shell.source_names()
+    return list(BASH_VERSION)
+
+
+def _from_list(expansion: Expansion, part: Parameter, items: list[str]) -> Value:
+    if part.subscript in {"@", "*"}:
+        return items
+    index = expansion.shell.index(part.subscript) if part.subscript is not None else 0
+    return items[index] if -len(items) <= index < len(items) else None
+
+
+def element(expansion: Expansion, variable: Variable, subscript: str) -> str | None:
+    """Return an element of an array; a scalar has element 0."""
+    shell = expansion.shell
+    if variable.kind == ASSOCIATIVE:
+        key = expansion.text(parse_parts(subscript))
+        return (variable.items or {}).get(key)
+    index = shell.index(subscript)
+    if variable.kind == SCALAR:
+        return variable.text if index in {0, -1} else None
+    items = variable.items or {}
+    if index < 0:
+        index += (max(items) + 1) if items else 0  # type: ignore[type-var,operator]
+        if index < 0:
+            raise ScriptError(f"subscript {subscript[:40]!r} is before the first element")
+    return items.get(index)
+
+
+def _keys(expansion: Expansion, name: str) -> list[str]:
+    if name in _ARRAY_VARIABLES:
+        return [str(index) for index in range(len(_kept_by_shell(expansion, name)))]
+    variable = expansion.shell.variables.table.get(name)
+    return variable.keys() if variable else []
+
+
+def _length(expansion: Expansion, part: Parameter) -> str:
+    if part.name in "@*":
+        return str(len(expansion.shell.positional))
+    value = _lookup(expansion, part)
+    return str(len(value or ""))
+
+
+def _operate(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
+    operator = part.operator
+    if operator == ":":
+        return _slice(expansion, part, value)
+    if operator == "@":
+        return _transformed(expansion, part, value)
+    change = _change(expansion, part)
+    if isinstance(value, list):
+        return [change(item) for item in value]
+    return change(value)
+
+
+def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
+    """Return what an operator does to one value; its operands are expanded once."""
+    shell = expansion.shell
+    budget = shell.budget
+    operator = part.operator
+    spelled = expansion.pattern(part.operands[0])
+    if operator[0] in "^,":
+        return lambda text: _change_case(text, operator, spelled, shell.extended_glob, budget)
+    if operator in {"/", "//", "/#", "/%"} and not spelled:
+        new = _replacement(expansion, part)
+        if operator == "/#":
+            return lambda text: new + text
+        if operator == "/%":
+            return lambda text: text + new
+        return lambda text: text
+    pattern = compile_pattern(spelled, extended=shell.extended_glob)
+    if operator in {"#", "##"}:
+
+        def remove_prefix(text: str) -> str:
+            end = pattern.prefix(text, budget, longest=len(operator) == 2)
+            return text if end is None else text[end:]
+
+        return remove_prefix
+    if operator in {"%", "%%"}:
+
+        def remove_suffix(text: str) -> str:
+            start = pattern.suffix(text, budget, longest=len(operator) == 2)
+            return text if start is None else text[:start]
+
+        return remove_suffix
+    new = _replacement(expansion, part)
+
+    def substitute(text: str) -> str:
+        if operator == "/#":
+            end = pattern.prefix(text, budget, longest=True)
+            return text if end is None else new + text[end:]
+        if operator == "/%":
+            start = pattern.suffix(text, budget, longest=True)
+            return text if start is None else text[:start] + new
+        if not text:
+            if pattern.fullmatch("", budget):
+                return new
+            return text
+        pieces, at = [], 0
+        for start, end in pattern.matches(text, budget):
+            pieces += [text[at:start], new]
+            at = end
+            if operator == "/":
+                break
+        budget.spend_text(sum(map(len, pieces)) + len(text) - at)
+        return "".join(pieces) + text[at:]
+
+    return substitute
+
+
+def _replacement(expansion: Expansion, part: Parameter) -> str:
+    if expansion.shell.compatibility <= 42 and re.search("['\"]", part.raw[1]) is not None:
+        raise UnsupportedError(
+            "a replacement with quotes in ${name/pattern/replacement}, which EAPI 7 and older "
+            "read in a way of their own"
+        )
+    return expansion.text(part.operands[1])
+
+
+def _change_case(text: str, operator: str, spelled: str, extended: bool, budget: object) -> str:  # noqa: FBT001
+    if not text.isascii():
+        raise UnsupportedError("a change of case in text that is not ASCII")
+    change = str.upper if operator[0] == "^" else str.lower
+    if spelled not in {"", "?"}:
+        pattern = compile_pattern(spelled, extended=extended)
+        fits = lambda char: pattern.fullmatch(char, budget)  # type: ignore[arg-type]  # noqa: E731
+    else:
+        fits = lambda char: True  # noqa: E731, ARG005
+    if len(operator) == 1:
+        return change(text[0]) + text[1:] if text and fits(text[0]) else text
+    return "".join([change(char) if fits(char) else char for char in text])
+
+
+def _slice(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
+    shell = expansion.shell
+    numbers = [shell.calculate(expansion.text(operand)) for operand in part.operands]
+    offset = numbers[0]
+    length = numbers[1] if len(numbers) > 1 else None
+    if isinstance(value, list):
+        return _slice_list(expansion, part, value, offset, length)
+    size = len(value)
+    if offset < 0:
+        offset += size
+        if offset < 0:
+            return ""
+    if length is None:
+        return value[offset:]
+    end = offset + length if length >= 0 else size + length
+    if length < 0 and end < offset:
+        raise ScriptError(f"${{{part.text[:60]}}} ends before it begins")
+    return value[offset:end]
+
+
+def _slice_list(
+    expansion: Expansion, part: Parameter, value: list[str], offset: int, length: int | None
+) -> list[str]:
+    if length is not None and length < 0:
+        raise ScriptError(f"${{{part.text[:60]}}} has a negative length")
+    if part.name in "@*":
+        if offset == 0:
+            raise UnsupportedError("${@:0}, which begins with the name of the shell")
+        if offset < 0:
+            offset += len(value) + 1
+            if offset <= 0:
+                return []
+        start = offset - 1
+    else:
+        variable = expansion.shell.variables.table.get(part.name)
+        if variable is not None and variable.kind == INDEXED and variable.items:
+            keys = sorted(variable.items)  # type: ignore[type-var]
+            if offset < 0:
+                offset += int(keys[-1]) + 1
+                if offset < 0:
+                    return []
+            start = next((at for at, key in enumerate(keys) if int(key) >= offset), len(keys))
+        elif variable is not None and variable.kind == ASSOCIATIVE:
+            raise UnsupportedError("a slice of an associative array")
+        else:
+            start = offset
+    return value[start:] if length is None else value[start : start + length]
+
+
+def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
+    """Apply ``${name@Q}`` and its kin."""
+    kind = part.raw[0]
+    if kind == "a":
+        variable = expansion.shell.variables.table.get(part.name)
+        if part.prefix or not (part.name[0].isalpha() or part.name[0] == "_"):
+            raise UnsupportedError("@a on what is no variable's name")
+        flags = _attributes(variable) if variable else ""
+        return [flags for _ in value] if isinstance(value, list) else flags
+    changes: dict[str, Callable[[str], str]] = {
+        "Q": quote,
+        "U": lambda text: _change_case(text, "^^", "", False, None),  # noqa: FBT003
+        "L": lambda text: _change_case(text, ",,", "", False, None),  # noqa: FBT003
+        "u": lambda text: _change_case(text, "^", "", False, None),  # noqa: FBT003
+    }
+    change = changes.get(kind)
+    if change is None:
+        raise UnsupportedError(f"${{name@{kind[:10]}}}")
+    return [change(item) for item in value] if isinstance(value, list) else change(value)
+
+
+def _attributes(variable: Variable) -> str:
+    flags = variable.kind
+    flags += "i" if variable.integer else ""
+    flags += "r" if variable.readonly else ""
+    flags += "x" if variable.exported else ""
+    return flags + variable.lowercase
+
+
+def quote(text: str) -> str:
+    """Return text in quotes that bash reads back, as ``${name@Q}`` writes them."""
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise UnsupportedError("quoting a control character")
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,107 @@
+"""Parameters that are not plain variables, alternatives of ``${x:-y}``, and file names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.pattern import compile_pattern
+from sysextlib.ebuild.budget import Budget
+
+if TYPE_CHECKING:
+    from sysextlib.ebuild.expansion import Expansion
+    from sysextlib.ebuild.parts import Parameter, Part
+    from sysextlib.ebuild.shell import Shell
+
+_DEFAULTS: Final = frozenset({":-", "-", ":=", "=", ":?", "?", ":+", "+"})
+
+BASH_VERSION: Final = ("5", "3", "0", "1", "release", "x86_64-pc-linux-gnu")
+"""What scripts see: EAPI 9 asks for 5.3, and no older EAPI for an older one."""
+
+UNKNOWABLE: Final = frozenset({
+    "$", "!", "_", "-", "BASHPID", "BASH_COMMAND", "BASH_LINENO", "BASH_SUBSHELL", "EPOCHREALTIME",
+    "EPOCHSECONDS", "EUID", "GROUPS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OLDPWD", "PPID", "PWD",
+    "RANDOM", "SECONDS", "SHLVL", "SRANDOM", "UID", "DIRSTACK", "BASH_ARGC", "BASH_ARGV", "HOME",
+    "SHELLOPTS", "BASHOPTS", "PIPESTATUS", "BASH",
+})  # fmt: skip
+"""Names whose value depends on the process or the machine; nothing is known of them here."""
+
+_WORKING_FOLDER: Final = ("portage", "_emerge", "gnupg", "__pycache__", "_legacy_globals.py")
+"""What lies in the folder in which Portage sources ebuilds (its own package)."""
+
+
+def alternative(
+    expansion: Expansion, part: Parameter, *, quoted: bool
+) -> tuple[Part, ...] | None:
+    """Return the parts that ``:-``, ``:=``, ``:+`` and their kin put in place of a parameter.
+
+    None when the parameter's own value counts, or there is no such operator. ``:=`` assigns.
+
+    :raises ScriptError: ``:?`` finds no value.
+    """
+    operator = part.operator
+    if operator not in _DEFAULTS:
+        return None
+    from sysextlib.ebuild.parameter import plain_value  # noqa: PLC0415 - the two need each other
+
+    value = plain_value(expansion, part)
+    if isinstance(value, list):
+        exists = bool(value) and (operator[0] != ":" or len(value) > 1 or bool(value[0]))
+    else:
+        exists = bool(value) if operator[0] == ":" else value is not None
+    kind = operator[-1]
+    (operand,) = part.operands
+    if kind == "+":
+        return operand if exists else ()
+    if exists:
+        return None
+    if kind == "-":
+        return operand
+    text = expansion.text(operand)
+    if kind == "?":
+        raise ScriptError(f"{part.name}: {text or 'parameter null or not set'}")
+    expansion.shell.assign_parameter(part, text)
+    return None
+
+
+def special_value(shell: Shell, name: str) -> str | None | list[str]:
+    """Return the value of a parameter that the shell itself keeps.
+
+    :raises UnsupportedError: it depends on the machine or the moment.
+    """
+    if name in "@*":
+        return list(shell.positional)
+    if name == "#":
+        return str(len(shell.positional))
+    if name == "?":
+        return str(shell.status)
+    if name.isdigit():
+        index = int(name[:6])
+        if index == 0:
+            raise UnsupportedError("$0")
+        return shell.positional[index - 1] if index <= len(shell.positional) else None
+    raise UnsupportedError(f"${name}, which depends on the process")
+
+
+def may_match_files(spelled: str, *, extended: bool) -> bool:
+    """Tell whether a file name pattern may match something where Portage sources ebuilds.
+
+    A relative one can only match below Portage's own folder. An absolute one is held against this
+    machine, which Portage would do too; a match is a reason to refuse, not a value.
+    """
+    budget = Budget()
+    first, _, rest = spelled.lstrip("/").partition("/")
+    folder = Path("/")
+    if not spelled.startswith("/"):
+        compiled = compile_pattern(first, extended=extended)
+        return any(compiled.fullmatch(name, budget) for name in _WORKING_FOLDER)
+    while rest and not re.search(r"[*?\[\\]", first):
+        folder /= first
+        first, _, rest = rest.partition("/")
+    compiled = compile_pattern(first, extended=extended)
+    try:
+        return any(compiled.fullmatch(path.name, budget) for path in folder.iterdir())
+    except OSError:
+        return False
