@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LARGEST_FILE = 16 << 20  # bytes of one file below files/, which is kept in memory
+GROUPS = ("base", "extra", "oem", "all")  # words that stand for every extension of a kind
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,99}")
 
 
@@ -126,6 +127,8 @@ class SysextDef:
         for word in (self.key, self.name):
             if not _NAME.fullmatch(word):
                 raise ValueError(f"{word!r} is no name for an extension")
+            if self.kind is not SysextKind.ADHOC and word in GROUPS:
+                raise ValueError(f"{word!r} is the name of a group of extensions")
         if not self.packages:
             raise ValueError("packages must name at least one atom")
         if self.main_package is None and len(self.packages) == 1:

@@ -57,25 +57,28 @@ def plan_merge(order: Order, inputs: Inputs) -> MergePlan:
     return resolve(order.definition.packages, available, installed, use=use)
 
 
-def merge(order: Order, inputs: Inputs, stage: Staging, progress: Progress) -> Merged:
+def merge(
+    order: Order, inputs: Inputs, stage: Staging, progress: Progress, plan: MergePlan | None
+) -> Merged:
     """Merge the packages of an order by the installer that ``inputs`` names.
 
+    :param plan: what ``plan_merge`` said; emerge in the SDK makes its own.
     :raises SysextError: it cannot be done.
     """
     if inputs.sdk is None:
-        return _merge_here(order, inputs, stage, progress)
+        return _merge_here(order, inputs, stage, progress, plan or plan_merge(order, inputs))
     return _merge_by_emerge(order, inputs, inputs.sdk, stage, progress)
 
 
-def _merge_here(order: Order, inputs: Inputs, stage: Staging, progress: Progress) -> Merged:
-    with progress.step("Resolve packages"):
-        plan = plan_merge(order, inputs)
-
+def _merge_here(
+    order: Order, inputs: Inputs, stage: Staging, progress: Progress, plan: MergePlan
+) -> Merged:
     with progress.step(f"Fetch {_count(plan)}"):
         files = _fetch(plan.packages, inputs, progress)
 
     with progress.step(f"Merge {_count(plan)}"):
-        packages = tuple(open_binpkg(path) for path in files)
+        open_package = inputs.shared.open if inputs.shared else open_binpkg
+        packages = tuple(open_package(path) for path in files)
         installed = install(
             packages,
             inputs.base,

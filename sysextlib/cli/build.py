@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sysextlib.binpkg.shared import SharedPackages
+from sysextlib.cli.installer import with_installer
 from sysextlib.cli.prepare import Job, prepare, prepare_keys
-from sysextlib.cli.receipt import receipt_json, show_receipt
+from sysextlib.cli.receipt import receipt_json, show_receipt, show_summary
 from sysextlib.cli.views import choose_view
 from sysextlib.errors import SysextError
 from sysextlib.merge import plan_merge
 from sysextlib.pipeline import build as build_one
+from sysextlib.system.publish import shared_scratch
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from sysextlib.order import Keys, Order
     from sysextlib.report.receipt import Receipt
 
-SIDE_BY_SIDE = 2  # builds at once; each keeps several processors busy most of the time
+MEMORY = 1 << 30  # bytes that a large build may need
 
 
 def plan(call: Call) -> int:
@@ -49,7 +54,8 @@ def build(call: Call) -> int:
         progress = view.build("build_sysext")
         job = prepare(call, progress)
         keys = prepare_keys(call, progress)
-        receipts, failed = _build_all(job, keys, view)
+        with with_installer(call, job.inputs, progress) as inputs:
+            receipts, failed = _build_shared(replace(job, inputs=inputs), keys, view)
     if call.on("json"):
         print(receipt_json(receipts, failed))
     elif quiet:
@@ -57,9 +63,33 @@ def build(call: Call) -> int:
             print(receipt.folder / f"{receipt.name}.raw")
     else:
         show_receipt(receipts)
+        if len(job.orders) > 1:
+            show_summary([order.name for order in job.orders], receipts, failed)
     for order, error in failed:
         print(f"error: {order.name}: {error}", file=sys.stderr)
     return failed[0][1].exit_code if failed else 0
+
+
+def _workers(jobs: int) -> int:
+    """Return how many builds may run at once: no more than processors, nor than memory holds."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvail"))
+    except (OSError, StopIteration, ValueError):
+        return 1
+    return max(1, min(jobs, free // MEMORY))
+
+
+def _build_shared(
+    job: Job, keys: Keys, view: View
+) -> tuple[list[Receipt], list[tuple[Order, SysextError]]]:
+    """Build one extension, or several that share what they unpack."""
+    if len(job.orders) == 1:
+        order = job.orders[0]
+        return [build_one(order, job.inputs, keys, view.build(order.name))], []
+    with shared_scratch(job.orders[0].output) as spool:
+        shared = replace(job.inputs, shared=SharedPackages(spool))
+        return _build_all(replace(job, inputs=shared), keys, view)
 
 
 def _build_all(
@@ -71,7 +101,7 @@ def _build_all(
         return [build_one(order, job.inputs, keys, view.build(order.name))], []
     done: dict[str, Receipt] = {}
     failed: dict[str, SysextError] = {}
-    pool = ThreadPoolExecutor(min(SIDE_BY_SIDE, job.inputs.jobs), "build")
+    pool = ThreadPoolExecutor(_workers(job.inputs.jobs), "build")
     try:
         running: dict[Future[Receipt], Order] = {
             pool.submit(build_one, order, job.inputs, keys, view.build(order.name)): order
@@ -85,6 +115,10 @@ def _build_all(
                     done[order.name] = future.result()
                 except SysextError as error:
                     failed[order.name] = error
+    except BaseException:
+        if job.inputs.sdk is not None:  # the builds of the pool wait for it
+            job.inputs.sdk.runner.stop()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return (

@@ -12,10 +12,11 @@ from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import BUILD
-from sysextlib.definition import GROUPS, Compression, SysextDef, adhoc, choose, load_catalogue
+from sysextlib.cli.groups import choose_all
+from sysextlib.definition import Compression, SysextDef, adhoc, load_catalogue
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
-from sysextlib.errors import DefinitionError, UsageError, nearest
+from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_signing_key, make_signing_key
 from sysextlib.order import Inputs, Keys, Order
@@ -159,15 +160,7 @@ def _definitions(
             f"{words[0]} is a package, and the extension has no name",
             hint=f"./build_sysext.py NAME {' '.join(words)}",
         )
-    fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
-    chosen = {one.key: one for word in words for one in _named(word, catalogue, fitting)}
-    found = tuple(chosen.values())
-    for definition in found:
-        if not definition.fits(board.name, board.arch):
-            boards = ", ".join(definition.boards) or ", ".join(definition.arches)
-            raise DefinitionError(
-                f"{definition.key} is not built for board {board.name}", {"built for": boards}
-            )
+    found = choose_all(catalogue, words, board)
     return found, {definition.key: below(definition, catalogue) for definition in found}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.findings import Severity
 from sysextlib.report.disk_usage import human
+from sysextlib.report.receipt import reasons_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ def show_receipt(receipts: Sequence[Receipt]) -> None:
     """Print a line for each file with size and SHA-256, and each image's root hash."""
     for receipt in receipts:
         print(f"\n{receipt.name}: {_sum(receipt)}, in {receipt.folder}")
+        if receipt.reused:
+            print("  nothing changed since it was built; --no-cache builds it anew")
         width = max(len(file.name) for file in receipt.files)
         for file in receipt.files:
             print(f"  {file.name:<{width}} {human(file.size):>6}  {file.sha256}")
@@ -30,6 +33,25 @@ def show_receipt(receipts: Sequence[Receipt]) -> None:
         for finding in receipt.findings:
             if finding.severity is Severity.WARNING:
                 print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")
+
+
+def show_summary(
+    names: Sequence[str],
+    receipts: Sequence[Receipt],
+    failed: Sequence[tuple[Order, SysextError]],
+) -> None:
+    """Print one line for each extension: what became of it, how large it is, and why."""
+    rows = {order.name: ("failed", "-", "-", error.brief) for order, error in failed}
+    for receipt in receipts:
+        size = sum(file.size for file in receipt.files if file.name == f"{receipt.name}.raw")
+        why = "nothing changed" if receipt.reused else reasons_text(receipt.reasons)
+        result = "reused" if receipt.reused else "built"
+        rows[receipt.name] = (result, human(size), str(len(receipt.packages)), why)
+    width = max(map(len, [*rows, "NAME"]))
+    print(f"\n{'NAME':<{width}}  RESULT  {'SIZE':>6}  PACKAGES  REASON")
+    for name in names:
+        result, shown, packages, why = rows[name]
+        print(f"{name:<{width}}  {result:<6}  {shown:>6}  {packages:>8}  {why}")
 
 
 def receipt_json(receipts: Sequence[Receipt], failed: Sequence[tuple[Order, SysextError]]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sysextlib.report.manifest import File
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sysextlib.edit.changes import Change
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from sysextlib.payload.writer import PayloadFacts
     from sysextlib.resolve.plan import MergePlan
     from sysextlib.tree import Tree
+
+
+REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +39,13 @@ class Build:
     """Everything about one build, for its reports.
 
     :param files: of the plan's packages, in its order.
+    :param ingredients: digests of all that decides the bytes.
     :param masked: what INSTALL_MASK kept out.
     """
 
     order: Order
     inputs: Inputs
+    ingredients: Mapping[str, str]
     plan: MergePlan
     files: tuple[Path, ...]
     release: ExtensionRelease
@@ -61,6 +67,8 @@ class Receipt:
     :param folder: where they are.
     :param root_hash: of the image, in hex.
     :param confext_root_hash: of the confext; "" without one.
+    :param reused: an earlier build made it, of the same ingredients.
+    :param reasons: why it was built, when it was.
     """
 
     name: str
@@ -71,9 +79,13 @@ class Receipt:
     packages: tuple[str, ...]
     dropped: int
     findings: tuple[Finding, ...]
+    reused: bool = False
+    reasons: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, build: Build, published: tuple[Path, ...]) -> Receipt:
+    def of(
+        cls, build: Build, published: tuple[Path, ...], reasons: tuple[str, ...] = ()
+    ) -> Receipt:
         """Sum up a build."""
         return cls(
             name=build.order.name,
@@ -84,7 +96,15 @@ class Receipt:
             packages=tuple(str(package) for package in build.plan.packages),
             dropped=len(build.dropped),
             findings=build.findings,
+            reasons=reasons,
         )
+
+
+def reasons_text(reasons: Sequence[str]) -> str:
+    """Return why something was built, the first few reasons of many."""
+    more = len(reasons) - REASONS_SHOWN
+    shown = ", ".join(reasons[:REASONS_SHOWN])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def file_facts(path: Path) -> File:

@@ -16,7 +16,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import OutputError, SysextError, ToolError
+from sysextlib.errors import LockedError, OutputError, SysextError, ToolError
 from sysextlib.system.lock import locked
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Staging:
 
 
 STALE = ".stale"
+MOST_CALLS = 100  # that share scratch folders in one output folder
 
 
 @contextlib.contextmanager
@@ -151,3 +152,29 @@ def _explained(output: Path) -> Iterator[None]:
                 hint="choose a folder of yours with --image_builddir",
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def shared_scratch(output: Path) -> Iterator[Path]:
+    """Yield an empty folder in the output folder for what the builds of one call share.
+
+    It is removed at the end. One that a killed call left is taken over by the next.
+    """
+    with _explained(output):
+        output.mkdir(parents=True, exist_ok=True)
+        for number in range(MOST_CALLS):
+            with contextlib.ExitStack() as stack:
+                try:
+                    lock = output / f".shared-{number}.lock"
+                    stack.enter_context(locked(lock, f"the scratch folder {number} of {output}"))
+                except LockedError:
+                    continue
+                folder = output / f".shared-{number}.building"
+                remove_tree(folder)
+                folder.mkdir()
+                try:
+                    yield folder
+                finally:
+                    remove_tree(folder)
+                return
+        raise LockedError(f"{MOST_CALLS} calls are at work in {output}")

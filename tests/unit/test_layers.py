@@ -13,7 +13,7 @@ LAYERS = [
     ["base", "affected", "releases"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order"],
-    ["stamp", "merge"],
+    ["stamp", "merge", "ingredients"],
     ["split"],
     ["report"],
     ["pipeline"],

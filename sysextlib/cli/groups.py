@@ -1,0 +1,51 @@
+"""Words of the command line that stand for extensions: names, and groups of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sysextlib.definition import GROUPS, choose
+from sysextlib.errors import DefinitionError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sysextlib.board import Board
+    from sysextlib.definition import SysextDef
+
+
+def choose_all(
+    catalogue: Mapping[str, SysextDef], words: Sequence[str], board: Board
+) -> tuple[SysextDef, ...]:
+    """Return the extensions that words name, each once and in the order in which they are named.
+
+    A group stands for all its extensions that are built for the board.
+
+    :raises DefinitionError: a word names nothing, a group is empty, or an extension is not built
+        for the board.
+    """
+    chosen = {one.key: one for word in words for one in _named(word, catalogue, board)}
+    for definition in chosen.values():
+        if not definition.fits(board.name, board.arch):
+            boards = ", ".join(definition.boards) or ", ".join(definition.arches)
+            raise DefinitionError(
+                f"{definition.key} is not built for board {board.name}", {"built for": boards}
+            )
+    return tuple(chosen.values())
+
+
+def _named(word: str, catalogue: Mapping[str, SysextDef], board: Board) -> tuple[SysextDef, ...]:
+    if word not in GROUPS:
+        try:
+            return (choose(catalogue, word),)
+        except DefinitionError as error:
+            hint = nearest(word, [*catalogue, *GROUPS]) or "groups: " + ", ".join(GROUPS)
+            raise DefinitionError(error.brief, error.facts, hint) from error
+    fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
+    group = tuple(one for one in fitting if word in {"all", one.kind})
+    if not group:
+        kinds = ", ".join(sorted({str(one.kind) for one in fitting})) or "(none)"
+        raise DefinitionError(
+            f"board {board.name} has no extension of the group {word}", {"it has": kinds}
+        )
+    return group
