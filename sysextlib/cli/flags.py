@@ -106,6 +106,13 @@ FLAGS = (
         commands=frozenset({BUILD}),
     ),
     Flag(
+        name="acknowledge",
+        value="FINDING",
+        repeat=True,
+        help="go on in spite of a finding, named as its error names it; again for more",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
         name="strip_binaries",
         help="strip ELF files that are not stripped",
         commands=frozenset({BUILD}),

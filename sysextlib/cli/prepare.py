@@ -185,8 +185,9 @@ def _order(
     compression = call.text("compression")
     default = definition.compression
     assert default is not None
+    accepted = dict.fromkeys(call.texts("acknowledge"), "named with --acknowledge")
     return Order(
-        definition=definition,
+        definition=replace(definition, acknowledge={**definition.acknowledge, **accepted}),
         after=after,
         output=output,
         compression=Compression(compression) if compression else default,
