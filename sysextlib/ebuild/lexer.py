@@ -47,7 +47,9 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%,^-][A-Za-z0-9_./:@%+,=^-]*(?=[\s;&
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]+")
 _ASSIGN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|(?=\[))")
 _FUNCTION: Final = re.compile(r"([^\s;&|<>()$`\"'\\{}=]+)[ \t]*\([ \t]*\)\s*")
-_FUNCTION_WORD: Final = re.compile(r"function[ \t]+([^\s;&|<>()$`\"'\\{}=]+)[ \t]*(?:\([ \t]*\))?\s*")
+_FUNCTION_WORD: Final = re.compile(
+    r"function[ \t]+([^\s;&|<>()$`\"'\\{}=]+)[ \t]*(?:\([ \t]*\))?\s*"
+)
 _DECLARES: Final = frozenset({"local", "declare", "typeset", "export", "readonly"})
 _TEST_UNARY: Final = re.compile(r"-[a-hknoprstuvwxzGLNORS](?=[ \t\n])")
 _TEST_BINARY: Final = re.compile(r"(?:==|=~|!=|=|-(?:eq|ne|lt|le|gt|ge|ef|nt|ot))(?=\s)|[<>]")

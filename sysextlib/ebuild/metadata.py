@@ -185,9 +185,7 @@ def _values(shell: EbuildShell, eapi: str, file: str, status: int) -> dict[str, 
 
 
 def _phases(shell: EbuildShell, eapi: int) -> str:
-    names = [
-        phase[4:] for phase, since in _PHASES if eapi >= since and phase in shell.functions
-    ]
+    names = [phase[4:] for phase, since in _PHASES if eapi >= since and phase in shell.functions]
     return " ".join(names) or "-"
 
 

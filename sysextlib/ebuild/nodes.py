@@ -234,4 +234,3 @@ Command: TypeAlias = (
     " | Condition | Redirected | Background | Function | Arithmetic"
 )
 Block: TypeAlias = "tuple[Command, ...]"
-

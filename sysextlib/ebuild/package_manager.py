@@ -159,9 +159,7 @@ def export_functions(shell: Shell, arguments: list[Argument]) -> int:
     assert isinstance(shell, EbuildShell)
     if not shell.running:
         raise ScriptError("EXPORT_FUNCTIONS outside of an eclass")
-    shell.running[-1][1].extend(
-        word for text in texts(shell, arguments) for word in text.split()
-    )
+    shell.running[-1][1].extend(word for text in texts(shell, arguments) for word in text.split())
     return 0
 
 

@@ -251,6 +251,8 @@ def _slice_list(
     expansion: Expansion, part: Parameter, value: list[str], offset: int, length: int | None
 ) -> list[str]:
     if length is not None and length < 0:
+        if offset > len(value):
+            return []
         raise ScriptError(f"${{{part.text[:60]}}} has a negative length")
     if part.name in "@*":
         if offset == 0:

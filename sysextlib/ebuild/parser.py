@@ -300,5 +300,3 @@ def _functions(node: object) -> list[Function]:
     for name in ("body", "command", "commands", "condition", "arms"):
         found += _functions(getattr(node, name, ()))
     return found
-
-

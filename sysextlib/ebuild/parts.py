@@ -53,7 +53,7 @@ class Calculation:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.parts: tuple[Part, ...] = parse_parts(text, HEREDOC)
+        self.parts: tuple[Part, ...] = parse_parts(text, DOUBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,9 @@ _PLAIN: Final = {
 _SIMPLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _BRACED_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _OPERATORS: Final = re.compile(r":[-=?+]|[-=?+]|##?|%%?|//|/[#%]?|\^\^?|,,?|@|:")
-_USERS: Final = frozenset({"root", "portage", "nobody", "daemon", "bin", "sys", "adm", "mail", "lp"})
+_USERS: Final = frozenset(
+    {"root", "portage", "nobody", "daemon", "bin", "sys", "adm", "mail", "lp"}
+)
 _ESCAPED: Final = {DOUBLE: '$`"\\', HEREDOC: "$`\\", OPERAND: '$`"\\}'}
 
 
@@ -250,13 +252,14 @@ def _operands(
 ) -> tuple[tuple[tuple[Part, ...], ...], tuple[str, ...]]:
     """Return the operands of an operator, as parts and as text."""
     if operator in {"/", "//", "/#", "/%"}:
-        end = _slash(rest)
+        # An anchored pattern may be empty; a slash that begins another is its first character.
+        end = _slash(rest, 0 if operator in {"/#", "/%"} else 1)
         texts = (rest[:end], rest[end + 1 :])
         return tuple(parse_parts(text) for text in texts), texts
     if operator == ":":
         end = _colon(rest)
         texts = (rest[:end], rest[end + 1 :]) if end < len(rest) else (rest,)
-        return tuple(parse_parts(text, HEREDOC) for text in texts), texts
+        return tuple(parse_parts(text, DOUBLE) for text in texts), texts
     if operator == "@":
         return (), (rest,)
     if quoted and operator.lstrip(":") in {"-", "=", "?", "+"}:
@@ -264,12 +267,12 @@ def _operands(
     return (parse_parts(rest),), (rest,)
 
 
-def _slash(text: str) -> int:
-    """Return where the pattern of ``${x/pattern/text}`` ends."""
+def _slash(text: str, first: int) -> int:
+    """Return where the pattern of ``${x/pattern/text}`` ends: at ``first`` or later."""
     at = 0
     while at < len(text):
         char = text[at]
-        if char == "/" and at > 0:
+        if char == "/" and at >= first:
             return at
         at = _behind(text, at)
     return len(text)

@@ -86,9 +86,7 @@ class Repository:
                         yield EbuildError(error.brief, {"file": path})
                         continue
                     if cpv.name != package:
-                        yield EbuildError(
-                            f"{name} lies in the folder of {package}", {"file": path}
-                        )
+                        yield EbuildError(f"{name} lies in the folder of {package}", {"file": path})
                         continue
                     yield Ebuild(cpv, path, self.name)
 

@@ -37,7 +37,7 @@ from sysextlib.ebuild.nodes import (
     Word,
 )
 from sysextlib.ebuild.parser import parse_body, parse_commands
-from sysextlib.ebuild.parts import HEREDOC, parse_parts, word_parts
+from sysextlib.ebuild.parts import DOUBLE, parse_parts, word_parts
 from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.redirection import Streams, redirected
 from sysextlib.ebuild.variables import Scopes
@@ -104,6 +104,7 @@ class Shell:
         self.options = set(options)
         self.status = 0
         self.substituted: int | None = None
+        self.last_argument = ""
         self.file = ""
         self.line = 0
         self.base = 0
@@ -156,22 +157,27 @@ class Shell:
                 raise UnsupportedError("a redirection without a command")
             for item in node.assigns:
                 assign(self, item)
+            self.last_argument = ""
             return self.substituted or 0
         self.substituted = None
         arguments = self._arguments(node.words)
         if not arguments:
-            if node.assigns:
-                for item in node.assigns:
-                    assign(self, item)
+            for item in node.assigns:
+                assign(self, item)
             return self.substituted or 0
         name, *rest = arguments
         assert isinstance(name, str)
         if not node.redirects and not node.assigns:
-            return self.call(name, rest)
-        with redirected(self, node.redirects):
-            if not node.assigns:
-                return self.call(name, rest)
-            return self._call_with(node.assigns, name, rest)
+            status = self.call(name, rest)
+        else:
+            with redirected(self, node.redirects):
+                if node.assigns:
+                    status = self._call_with(node.assigns, name, rest)
+                else:
+                    status = self.call(name, rest)
+        last = arguments[-1]
+        self.last_argument = last if isinstance(last, str) else last.text
+        return status
 
     def _arguments(self, words: Sequence[Word | Assign]) -> list[Argument]:
         result: list[Argument] = []
@@ -327,7 +333,7 @@ class Shell:
         """Return the number that a subscript of an indexed array stands for."""
         if subscript.isdigit() and len(subscript) < 8:
             return int(subscript)
-        return self.calculate(self.expansion.text(parse_parts(subscript, HEREDOC)))
+        return self.calculate(self.expansion.text(parse_parts(subscript, DOUBLE)))
 
     def number_text(self, name: str, subscript: str | None) -> str:
         """Return a variable's text for arithmetic."""
@@ -409,7 +415,7 @@ class Shell:
         parts = node.header.text.split(";")
         if len(parts) != 3:
             raise ScriptError("for (( )) needs three expressions")
-        first, test, step = (parse_parts(part, HEREDOC) for part in parts)
+        first, test, step = (parse_parts(part, DOUBLE) for part in parts)
         self.calculate(self.expansion.text(first))
 
         def rounds() -> object:
@@ -461,7 +467,7 @@ class Shell:
         self.line = node.line
         self.budget.spend(COMMAND)
         if node.word is None:
-            node.word = parse_parts(node.text, HEREDOC)
+            node.word = parse_parts(node.text, DOUBLE)
         parts: tuple[Part, ...] = node.word
         return int(self.calculate(self.expansion.text(parts)) == 0)
 

@@ -21,7 +21,7 @@ BASH_VERSION: Final = ("5", "3", "0", "1", "release", "x86_64-pc-linux-gnu")
 """What scripts see: EAPI 9 asks for 5.3, and no older EAPI for an older one."""
 
 UNKNOWABLE: Final = frozenset({
-    "$", "!", "_", "-", "BASHPID", "BASH_COMMAND", "BASH_LINENO", "BASH_SUBSHELL", "EPOCHREALTIME",
+    "$", "!", "-", "BASHPID", "BASH_COMMAND", "BASH_LINENO", "BASH_SUBSHELL", "EPOCHREALTIME",
     "EPOCHSECONDS", "EUID", "GROUPS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OLDPWD", "PPID", "PWD",
     "RANDOM", "SECONDS", "SHLVL", "SRANDOM", "UID", "DIRSTACK", "BASH_ARGC", "BASH_ARGV", "HOME",
     "SHELLOPTS", "BASHOPTS", "PIPESTATUS", "BASH",
@@ -32,9 +32,7 @@ _WORKING_FOLDER: Final = ("portage", "_emerge", "gnupg", "__pycache__", "_legacy
 """What lies in the folder in which Portage sources ebuilds (its own package)."""
 
 
-def alternative(
-    expansion: Expansion, part: Parameter, *, quoted: bool
-) -> tuple[Part, ...] | None:
+def alternative(expansion: Expansion, part: Parameter, *, quoted: bool) -> tuple[Part, ...] | None:
     """Return the parts that ``:-``, ``:=``, ``:+`` and their kin put in place of a parameter.
 
     None when the parameter's own value counts, or there is no such operator. ``:=`` assigns.
@@ -77,6 +75,8 @@ def special_value(shell: Shell, name: str) -> str | None | list[str]:
         return str(len(shell.positional))
     if name == "?":
         return str(shell.status)
+    if name == "_":
+        return shell.last_argument
     if name.isdigit():
         index = int(name[:6])
         if index == 0:

@@ -60,10 +60,7 @@ def ver_cut(shell: Shell, arguments: list[Argument]) -> int:
     parts = split_version(words[1] if words[1:] and words[1] else _own(shell, "PV"))
     start, end = _range(words[0], len(parts) // 2)
     first = start * 2 - 1 if start > 0 else 0
-    count = end * 2 - first
-    if count < 0:
-        raise ScriptError(f"ver_cut {words[0][:40]} of a version with too few components")
-    write(shell, "".join(parts[first : first + count]) + "\n")
+    write(shell, "".join(parts[first : max(first, end * 2)]) + "\n")
     return 0
 
 
