@@ -19,7 +19,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def start(world: World, output: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        world.argv("hello", "app-misc/hello", output=output),
+        world.argv("hello", "app-misc/hello", "--no-cache", output=output),
         env=world.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
