@@ -27,7 +27,8 @@ SysextError                         exit code
 ├── EbuildError                     24   an ebuild, eclass, profile or repository
 └── LabelError                      26   an SELinux policy, or a label that it does not know
 
-1 is left to bugs (a traceback), 130 to Ctrl-C. A class takes facts and keeps them; only cli.py
+1 is left to bugs (a traceback), 130 to Ctrl-C; 27 is no error but the answer of ``explain`` that
+an image would not be merged. A class takes facts and keeps them; only cli.py
 turns an error into text.
 """
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "list": ("", "show the extensions that a board can have"),
     "verify": ("FILE...", "check images and update payloads"),
     "inspect": ("FILE", "show what is in an image or payload"),
+    "explain": ("IMAGE...", "say whether systemd would merge images into a system, and why not"),
 }
 BUILDING = frozenset({BUILD, "plan", COMPARE})
 MERGING = frozenset({BUILD, COMPARE})
@@ -205,6 +206,23 @@ FLAGS = (
         value="FOLDER",
         help="label by this policy, a folder like /etc/selinux, instead of the base's",
         commands=frozenset({BUILD}),
+    ),
+    Flag(
+        name="base",
+        value="PLACE",
+        help="the system to explain for: a base image, or the folder of a root",
+        commands=frozenset({"explain"}),
+    ),
+    Flag(
+        name="host",
+        help="explain for the system that we run on",
+        commands=frozenset({"explain"}),
+    ),
+    Flag(
+        name="image_policy",
+        value="POLICY",
+        help="what systemd-sysext is given as --image-policy; default: systemd's own",
+        commands=frozenset({"explain"}),
     ),
     Flag(name="offline", help="use only what is here or in the cache", commands=BUILDING),
     Flag(

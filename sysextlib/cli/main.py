@@ -52,6 +52,10 @@ def _command(call: Call) -> int:
         from sysextlib.cli.build import build, plan
 
         return plan(call) if call.command == "plan" else build(call)
+    if call.command == "explain":
+        from sysextlib.cli.explain import explain
+
+        return explain(call)
     from sysextlib.cli.show import catalogue, inspect, verify
 
     looks = {"list": catalogue, "verify": verify, "inspect": inspect}

@@ -12,7 +12,7 @@ LAYERS = [
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "affected", "releases"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
-    ["order"],
+    ["order", "explain"],
     ["stamp", "merge", "ingredients"],
     ["split"],
     ["report"],
