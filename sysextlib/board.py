@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,13 @@ class PackageUse:
 
     atom: Atom
     flags: tuple[UseFlag, ...]
+
+
+class Installer(StrEnum):
+    """Who merges packages: our own installer, or emerge in the SDK container."""
+
+    NATIVE = "native"
+    SDK = "sdk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,9 @@ class Board:
     :param install_mask: paths that no package installs, in the syntax of Portage's INSTALL_MASK.
     :param kernel_suffix: how the name of the kernel's folder below usr/lib/modules ends.
     :param releases: where published versions are; None when there are none.
+    :param installer: who merges packages when the call does not say; without a container engine it
+        is our own in any case.
+    :param sdk_image: the SDK's container image; ``{sdk_version}`` stands for version.txt's.
     :param package_use: package.use beside the file, in its order.
     """
 
@@ -109,6 +120,8 @@ class Board:
     version_file: str | None = None
     install_mask: tuple[str, ...] = ()
     releases: Releases | None = None
+    installer: Installer = Installer.NATIVE
+    sdk_image: str | None = None
 
     def base_image_paths(self) -> tuple[Path, ...]:
         """Return the local places of the base image, the preferred first."""

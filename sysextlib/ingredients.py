@@ -105,6 +105,6 @@ def _program() -> str:
 
 def _sources() -> Iterator[str]:
     for path in sorted(ROOT.rglob("*")):
-        if path.suffix in {".py", ".lark"} and path.is_file():
+        if path.suffix in {".py", ".lark", ".sh"} and path.is_file():
             yield path.relative_to(ROOT).as_posix()
             yield _file(path)

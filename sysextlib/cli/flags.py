@@ -187,8 +187,8 @@ FLAGS = (
     Flag(
         name="certificate",
         value="FILE",
-        help="certificate (PEM) that images must be signed with",
-        commands=frozenset({"verify"}),
+        help="certificate (PEM) that images must be signed with; explain: that the system has too",
+        commands=frozenset({"verify", "explain"}),
     ),
     Flag(
         name="payload_pubkey",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from sysextlib.binpkg.binhost import FolderBinhost
 from sysextlib.board import Installer
 from sysextlib.cli.find_base import ROOT
+from sysextlib.cli.flags import COMPARE
 from sysextlib.errors import BoardError, ToolError, UsageError, VersionMismatchError
 from sysextlib.install.emerge import Sdk
 from sysextlib.version_file import read_version_file
@@ -50,7 +51,7 @@ def with_installer(call: Call, inputs: Inputs, progress: Progress) -> Iterator[I
     if who is None and inputs.board.installer is Installer.NATIVE:
         yield inputs
         return
-    engine = _engine(inputs.board, progress, needed=who is not None)
+    engine = _engine(call, inputs.board, progress, needed=who is not None)
     if engine is None:
         yield inputs
         return
@@ -71,16 +72,21 @@ def _chosen(call: Call) -> str | None:
         if call.text("sdk_container") and call.text("sdk_image"):
             raise UsageError("--sdk_container runs already; it takes no --sdk_image")
         return SDK
-    return who
+    return who or (SDK if call.command == COMPARE else None)
 
 
-def _engine(board: Board, progress: Progress, *, needed: bool) -> Engine | None:
-    """Return the container engine; None when only the board would like one and there is none."""
+def _engine(call: Call, board: Board, progress: Progress, *, needed: bool) -> Engine | None:
+    """Return the container engine, None when only the board asks for the SDK and it is not there.
+
+    :raises SysextError: the call asks for it, and it cannot be had.
+    """
     from sysextlib.system.docker import Engine  # late: a second, which native builds do not need
 
     try:
+        if not call.text("sdk_container"):
+            _image(call, board)  # before anything is started
         engine = Engine.connect()
-    except (ToolError, ModuleNotFoundError) as error:
+    except (BoardError, ToolError, ModuleNotFoundError) as error:
         if needed:
             raise
         progress.note(f"merging natively: {error}".partition("\n")[0])
@@ -103,7 +109,7 @@ def _container(call: Call, inputs: Inputs, engine: Engine, progress: Progress) -
     from sysextlib.system.docker import HERE, Bind
 
     image = _image(call, inputs.board)
-    engine.require_image(image, progress)
+    engine.require_image(image, progress, offline=call.on("offline"))
     base = Bind(source=inputs.base.image.resolve(), target=f"{HERE}/base.squashfs")
     pkginfo = [
         Bind(source=path.resolve(), target=f"{HERE}/pkginfo/{number}.raw")

@@ -52,6 +52,10 @@ def _command(call: Call) -> int:
         from sysextlib.cli.build import build, plan
 
         return plan(call) if call.command == "plan" else build(call)
+    if call.command == "compare-installers":
+        from sysextlib.cli.compare import compare_installers
+
+        return compare_installers(call)
     if call.command == "explain":
         from sysextlib.cli.explain import explain
 

@@ -11,7 +11,7 @@ from sysextlib.base import open_base
 from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
 from sysextlib.cli.find_base import ROOT, find_base
-from sysextlib.cli.flags import BUILD
+from sysextlib.cli.flags import MERGING
 from sysextlib.cli.groups import choose_all
 from sysextlib.definition import Compression, SysextDef, adhoc, load_catalogue
 from sysextlib.edit.mangle import require_program
@@ -85,7 +85,7 @@ def prepare(call: Call, progress: Progress) -> Job:
     program = require_program(Path(mangle)) if mangle else None
     mkfs_options(Compression.LZ4HC, call.text("mkerofs_opts") or "")
     tools = Tools.locate()
-    if call.command == BUILD:
+    if call.command in MERGING:
         _require_tools(tools, call, board)
     base = open_base(found.image, pkginfo)
     binhosts = _binhosts(call, found.binhosts, progress)

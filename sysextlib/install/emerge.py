@@ -44,6 +44,7 @@ _RESOLVING = (  # how emerge begins to say that it found no plan
     "emerge: there are no binary packages to satisfy",
     "emerge: there are no ebuilds",
     "!!! All ebuilds that could satisfy",
+    "!!! All binary packages that could satisfy",
     "!!! The following binary packages have been ignored due to",
     "!!! Multiple package instances within a single package slot",
     " * Error: The above package list contains packages which cannot be",
@@ -78,6 +79,9 @@ class Runner(Protocol):
         err: Callable[[bytes], object],
     ) -> int:
         """Run a program to its end, standard input open meanwhile; return its exit code."""
+
+    def stop(self) -> None:
+        """End what runs; who waits for it gets an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ head -c "$INPUT_SIZE" | tar -x -C "$here/given"
     cat >/dev/null
     kill -TERM $$
 } <&0 3>&- &
+disown # it is killed in the end, of which bash need not tell
 
 # $1: a squashfs, $2: the folder that is to show what it holds.
 show() {
@@ -137,7 +138,7 @@ env -i "${environment[@]}" emerge --root="$root" --config-root="/build/$BOARD" \
 wait $! || code=$?
 if ((code)); then
     # What a hook said before it died is in the package's own log.
-    find "$here/tmp" "$here/logs" -name '*.log' -size +0 -exec tail -n 40 {} + || true
+    find "$here/logs" -maxdepth 1 -name '*.log' -size +0 -exec tail -n 40 {} + || true
     echo "@emerge-failed $code"
     exit 1
 fi

@@ -37,6 +37,8 @@ SIDE_EFFECTS: Final = (
     "tmp", "etc/env.d", "etc/profile.env", "etc/csh.env", "etc/environment.d/10-gentoo-env.conf",
     "etc/ld.so.cache*", "etc/ld.so.conf", "etc/ld.so.conf.d/05gentoo-*", "etc/prelink.conf.d",
     "var/log/portage", "var/log/emerge*.log", "var/cache/ldconfig",
+    # the hooks of acct-* packages add users here; an extension has them in sysusers.d
+    "etc/passwd*", "etc/group*", "etc/shadow*", "etc/gshadow*",
 )  # fmt: skip
 MOST_NAMED = 10  # replaced packages or paths that an error lists
 

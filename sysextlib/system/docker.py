@@ -124,7 +124,7 @@ class Engine:
         if "error" in told:
             raise ContainerError(f"{image} cannot be imported", {"engine says": told.strip()})
 
-    def require_image(self, image: str, progress: Progress) -> str:
+    def require_image(self, image: str, progress: Progress, *, offline: bool = False) -> str:
         """Return the digest of an image, pulled when it is not here.
 
         :raises ContainerError: it is not here and cannot be had.
@@ -134,6 +134,8 @@ class Engine:
                 return str(self._api.inspect_image(image)["Id"])
             except docker.errors.ImageNotFound:
                 pass
+            if offline:
+                raise _no_image(image, self.host, "--offline was given")
             with progress.step(f"Pull {image}"):
                 self._pull(image, progress)
             return str(self._api.inspect_image(image)["Id"])
@@ -154,12 +156,7 @@ class Engine:
         except docker.errors.APIError as error:
             fault = error.explanation or str(error)
         if fault:
-            raise ContainerError(
-                f"SDK image {image} is not here and cannot be pulled",
-                {"engine": self.host, "reason": fault},
-                hint="with a network, `docker pull` it; without one, `docker load` it from a file;"
-                " the stand-in of the demo board is made by ci/make-sdk-image",
-            )
+            raise _no_image(image, self.host, fault)
 
     def sweep(self) -> tuple[str, ...]:
         """Remove the containers and volumes of builds that are no more; return their names."""
@@ -201,7 +198,6 @@ class Engine:
                 ),
             ]
             made: dict[str, str] = {}
-            stopping = threading.Event()
             lifeline: Any = None
             try:
                 made = api.create_container(
@@ -224,7 +220,7 @@ class Engine:
                 )
                 lifeline = api.attach_socket(made["Id"], params={"stdin": 1, "stream": 1})
                 api.start(made["Id"])
-                yield Container(self._client, made["Id"], stopping)
+                yield Container(self._client, made["Id"])
             except docker.errors.APIError as error:
                 raise ContainerError(
                     "the SDK container cannot be started",
@@ -234,7 +230,6 @@ class Engine:
                     else "",
                 ) from error
             finally:
-                stopping.set()
                 if made:
                     self._remove(made["Id"])
                 if lifeline is not None:
@@ -265,7 +260,7 @@ class Engine:
             for mount in found["Mounts"]
             if mount["Type"] == "bind"
         }
-        return Container(self._client, found["Id"], threading.Event(), mounts)
+        return Container(self._client, found["Id"], mounts)
 
     def _remove(self, container: str) -> None:
         """Remove a container with its volumes; that it goes by itself meanwhile is well."""
@@ -282,12 +277,11 @@ class Container:
         self,
         client: docker.DockerClient,
         container: str,
-        stopping: threading.Event,
         mounts: Mapping[str, str] | None = None,
     ) -> None:
         self._api: Any = client.api
         self._id = container
-        self._stopping = stopping
+        self._open: set[Any] = set()
         self._mounts = mounts or {}
 
     def run(
@@ -315,9 +309,11 @@ class Container:
                 stream = api.exec_start(made["Id"], socket=True)
             except docker.errors.APIError as error:
                 raise self._gone(error.explanation or str(error)) from error
+            self._open.add(stream)
             try:
                 self._talk(stream, feed, out, err)
             finally:
+                self._open.discard(stream)
                 _hang_up(stream)
             try:
                 ended = api.exec_inspect(made["Id"])
@@ -337,6 +333,11 @@ class Container:
             if real == source or real.startswith(source.rstrip("/") + "/"):
                 return self._mounts[source].rstrip("/") + real[len(source.rstrip("/")) :]
         return None
+
+    def stop(self) -> None:
+        """End what was started here: a program ends when its standard input does."""
+        for stream in tuple(self._open):
+            _hang_up(stream)
 
     def _talk(
         self,
@@ -408,6 +409,15 @@ def _client(host: str, tls: Any) -> docker.DockerClient:
             hint="is it running? `docker info` asks it",
         ) from error
     return client
+
+
+def _no_image(image: str, host: str, reason: str) -> ContainerError:
+    return ContainerError(
+        f"SDK image {image} is not here and cannot be pulled",
+        {"engine": host, "reason": reason},
+        hint="with a network, `docker pull` it; without one, `docker load` it from a file, or build"
+        " with --installer=native; ci/make-sdk-image makes the stand-in of the demo board",
+    )
 
 
 def _hang_up(stream: Any) -> None:
