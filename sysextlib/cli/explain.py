@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def explain(call: Call) -> int:
 
 
 def _host(call: Call) -> HostFacts:
-    from sysextlib.explain.host import host_of, this_host
+    from sysextlib.explain.host import TrustedCertificate, host_of, this_host
+    from sysextlib.image.keys import load_certificate
 
     base = call.text("base")
     if call.on("host") == (base is not None):
@@ -48,11 +50,14 @@ def _host(call: Call) -> HostFacts:
             "explain needs to know for which system",
             hint="either --base=FILE, a base image or the folder of a root, or --host",
         )
-    if base is None:
-        return this_host()
-    if not Path(base).exists():
+    if base is not None and not Path(base).exists():
         raise UsageError(f"base {base} does not exist", hint="see --base")
-    return host_of(Path(base))
+    host = this_host() if base is None else host_of(Path(base))
+    given = call.text("certificate")
+    if given is None:
+        return host
+    more = TrustedCertificate(path=given, certificate=load_certificate(Path(given)))
+    return replace(host, certificates=(*host.certificates, more))
 
 
 def _show(verdicts: Sequence[Verdict], host: HostFacts, policy: ImagePolicy | None) -> None:

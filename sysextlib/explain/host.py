@@ -64,9 +64,9 @@ def host_of(place: Path) -> HostFacts:
     :raises BaseError: it cannot be read, or has no os-release with an ID.
     """
     if place.is_dir():
-        return _facts(Root(Folder(place)), str(place), "")
+        return _facts(Root(Folder(place)), f"the root {place}", "")
     with Squashfs(place) as image:
-        return _facts(Root(image), str(place), "")
+        return _facts(Root(image), f"base {place.name}", "")
 
 
 def this_host() -> HostFacts:

@@ -48,7 +48,10 @@ def _scope(release: Mapping[str, str], kind: ImageClass, scope: str) -> str:
     scopes = tuple(stated.split()) if stated is not None else DEFAULT_SCOPES
     if scope in scopes:
         return ""
-    return f"{key} is {' '.join(scopes) or 'empty'}, and this is a {scope}"
+    article = "an" if scope[0] in "aeiou" else "a"
+    if stated is None:
+        return f"without {key} it is not for {article} {scope}"
+    return f"{key} is {' '.join(scopes) or 'empty'}, and this is {article} {scope}"
 
 
 def _arch(release: Mapping[str, str], arch: str) -> str:
