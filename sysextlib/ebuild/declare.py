@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.assignment import assign, assign_text
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.nodes import Assign
+from sysextlib.ebuild.nodes import Assign, Simple, Word
 from sysextlib.ebuild.output import write
-from sysextlib.ebuild.parts import Literal
+from sysextlib.ebuild.parser import parse_commands
+from sysextlib.ebuild.parts import Quoted
 from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR, Variable
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _declare(
         if on & {"l", "u"}:
             variable.lowercase = "l" if "l" in on else "u"
         if node.value is not None or node.array is not None:
-            assign(shell, node)
+            assign(shell, _compound(shell, node, variable))
             variable = shell.variables.writable(node.name)
         _set_flags(variable, on, off)
     return shell.substituted or 0
@@ -144,7 +145,20 @@ def _change(shell: Shell, node: Assign, on: set[str]) -> None:
     if on & {"l", "u"}:
         variable.lowercase = "l" if "l" in on else "u"
     if node.value is not None or node.array is not None:
-        assign(shell, node)
+        assign(shell, _compound(shell, node, variable))
+
+
+def _compound(shell: Shell, node: Assign, variable: Variable) -> Assign:
+    """Return the list that ``declare -a 'name=(...)'`` means: its text is read once more."""
+    if node.value is None or variable.kind == SCALAR:
+        return node
+    text = shell.expansion.word(node.value)
+    if not (text.startswith("(") and text.endswith(")")):
+        return node
+    (command,) = parse_commands(f"{node.name}{'+' if node.append else ''}={text}")
+    if not isinstance(command, Simple) or len(command.assigns) != 1 or command.words:
+        raise ScriptError(f"{text[:60]!r} is no list")
+    return command.assigns[0]
 
 
 def _set_kind(variable: Variable, on: set[str]) -> None:
@@ -185,13 +199,9 @@ def _as_assignment(shell: Shell, word: Argument) -> Assign:
     if "[" in word.partition("=")[0]:
         raise UnsupportedError("an element as an argument of declare")
     if text is not None:
-        if text.startswith("(") and text.endswith(")"):
-            raise UnsupportedError("an array in a quoted argument of declare")
-        from sysextlib.ebuild.nodes import Word  # noqa: PLC0415
-
         node.append = plus == "+"
         node.value = Word(text, shell.line, 0, plain=True)
-        node.value.parts = (Literal(text),)
+        node.value.parts = (Quoted(text),)
     return node
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sysextlib.ebuild.failure import UnsupportedError
-from sysextlib.ebuild.parts import HEREDOC, Substitution, parse_parts
+from sysextlib.ebuild.parser import parse_commands
+from sysextlib.ebuild.parts import HEREDOC, parse_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +68,8 @@ def _applied(shell: Shell, redirect: Redirect) -> Streams:
             body = shell.expansion.text(parse_parts(body, HEREDOC))
         return streams.with_input(body)
     if operator == "<" and redirect.target.text.startswith("<("):
-        part = Substitution(redirect.target.text[2:-1])
-        return streams.with_input(shell.substitute(part) + "\n")
+        text, _ = shell.capture(parse_commands(redirect.target.text[2:-1]))
+        return streams.with_input(text)
     target = shell.expansion.word(redirect.target)
     if operator == "<<<":
         return streams.with_input(target + "\n")

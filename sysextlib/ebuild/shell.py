@@ -40,7 +40,7 @@ from sysextlib.ebuild.parser import parse_body, parse_commands
 from sysextlib.ebuild.parts import DOUBLE, parse_parts, word_parts
 from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.redirection import Streams, redirected
-from sysextlib.ebuild.variables import Scopes
+from sysextlib.ebuild.variables import Scopes, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -192,21 +192,28 @@ class Shell:
 
     def _call_with(self, assigns: Sequence[Assign], name: str, arguments: list[Argument]) -> int:
         """Call a command with variables that are set for it alone."""
-        self.variables.enter()
+        table = self.variables.table
+        saved: dict[str, Variable | None] = {}
         try:
             for item in assigns:
                 if item.array is not None or item.subscript is not None:
                     raise UnsupportedError("an array before a command")
                 assert item.value is not None
                 text = self.expansion.word(item.value)
-                old = self.variables.get(item.name)
+                old = table.get(item.name)
+                if old is not None and old.readonly:
+                    raise ScriptError(f"{item.name} is readonly")
                 if item.append and old is not None:
                     text = (old.scalar() or "") + text
-                self.variables.make_local(item.name)
-                assign_text(self, item.name, text)
+                saved.setdefault(item.name, old)
+                table[item.name] = Variable(text, epoch=self.variables.epoch)
             return self.call(name, arguments)
         finally:
-            self.variables.leave()
+            for variable, before in saved.items():
+                if before is None:
+                    table.pop(variable, None)
+                else:
+                    table[variable] = before
 
     def call(self, name: str, arguments: list[Argument]) -> int:
         """Call a function or builtin.
