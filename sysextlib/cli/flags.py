@@ -10,10 +10,14 @@ from sysextlib.errors import UsageError, nearest
 
 BUILD = "build"
 COMPARE = "compare-installers"
+CHAIN = "base-sysexts"
+OEM = "oem-partition"
 COMMANDS = {
     BUILD: ("NAME... | NAME PACKAGE...", "build extensions of the catalogue, or one of packages"),
     "plan": ("NAME... | NAME PACKAGE...", "show what would be merged and why; writes nothing"),
     COMPARE: ("NAME...", "build with both installers and show every difference"),
+    CHAIN: ("[NAME...]", "build the extensions inside an image into its root, in their order"),
+    OEM: ("FOLDER", "write what an OEM partition holds for an extension"),
     "list": ("", "show the extensions that a board can have"),
     "verify": ("FILE...", "check images and update payloads"),
     "inspect": ("FILE", "show what is in an image or payload"),
@@ -42,7 +46,7 @@ FLAGS = (
         name="board",
         value="BOARD",
         help="board to build for; default: the .default_board file of the checkout, else amd64-usr",
-        commands=BUILDING | {"list"},
+        commands=BUILDING | {CHAIN, OEM, "list"},
     ),
     Flag(
         name="metapkgs",
@@ -54,19 +58,43 @@ FLAGS = (
         name="squashfs_base",
         value="FILE",
         help="base image; default: the board's newest local one, else a release",
-        commands=BUILDING,
+        commands=BUILDING | {CHAIN, OEM},
+    ),
+    Flag(
+        name="base_root",
+        value="FOLDER",
+        help="root of the OS image; without --squashfs_base it is packed as the base too",
+        commands=frozenset({CHAIN}),
+    ),
+    Flag(
+        name="merged_root",
+        value="FOLDER",
+        help="also lay out root, extensions and package databases as one, for SBOM and licences",
+        commands=frozenset({CHAIN}),
+    ),
+    Flag(
+        name="oem",
+        value="ID",
+        help="id of the cloud or hypervisor, as in oem-ID",
+        commands=frozenset({OEM}),
+    ),
+    Flag(
+        name="grub_cfg",
+        value="FILE",
+        help="grub.cfg of the OEM partition, copied as it is",
+        commands=frozenset({OEM}),
     ),
     Flag(
         name="release",
         value="VERSION",
         help="take base image and packages of a published version, such as 4593.2.0",
-        commands=BUILDING,
+        commands=BUILDING | {OEM},
     ),
     Flag(
         name="channel",
         value="NAME",
         help="the channel of --release; alone, its newest version",
-        commands=BUILDING,
+        commands=BUILDING | {OEM},
     ),
     Flag(
         name="base_pkginfo",
@@ -79,32 +107,32 @@ FLAGS = (
         value="PLACE",
         repeat=True,
         help="where binary packages are: a folder or URL; again for more; default: the board's",
-        commands=BUILDING,
+        commands=BUILDING | {CHAIN},
     ),
     Flag(
         name="image_builddir",
         value="FOLDER",
         help='output folder; default: "sysext" beside the base image',
-        commands=frozenset({BUILD, "list"}),
+        commands=frozenset({BUILD, CHAIN, OEM, "list"}),
     ),
     Flag(
         name="compression",
         value="KIND",
         choices=("lz4hc", "lz4", "zstd", "none"),
         help="of the image; default: the definition's, else lz4hc",
-        commands=frozenset({BUILD}),
+        commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(
         name="mkerofs_opts",
         value="OPTIONS",
         help="further options for mkfs.erofs; they replace the tuned defaults of the compression",
-        commands=frozenset({BUILD}),
+        commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(
         name="manglefs_script",
         value="PROGRAM",
         help="program that changes a laid-out copy of the tree; runs in a sandbox",
-        commands=frozenset({BUILD}),
+        commands=MERGING,
     ),
     Flag(
         name="acknowledge",
@@ -126,18 +154,18 @@ FLAGS = (
     Flag(
         name="ignore_version_mismatch",
         help="only warn when base image and version.txt disagree",
-        commands=BUILDING,
+        commands=BUILDING | {CHAIN},
     ),
     Flag(
         name="official",
         help="version.txt is that of an official build, whose version bears no build id",
-        commands=BUILDING,
+        commands=BUILDING | {CHAIN},
     ),
     Flag(
         name="build_id",
         value="ID",
         help="build id of the checkout, instead of the one in version.txt",
-        commands=BUILDING,
+        commands=BUILDING | {CHAIN},
     ),
     Flag(
         name="installer",
@@ -145,24 +173,24 @@ FLAGS = (
         choices=("native", "sdk", "emerge"),
         help="who merges packages: our own installer, emerge in the SDK's container, or emerge of"
         " this machine, which is the SDK; default: the board's",
-        commands=MERGING,
+        commands=MERGING | {CHAIN},
     ),
     Flag(
         name="sdk_container",
         value="NAME",
         help="use the SDK container that runs under this name",
-        commands=MERGING,
+        commands=MERGING | {CHAIN},
     ),
     Flag(
         name="sdk_image",
         value="IMAGE",
         help="the SDK's container image, by name or digest; default: the board's",
-        commands=MERGING,
+        commands=MERGING | {CHAIN},
     ),
     Flag(
         name="build_missing",
         help="build packages that no binhost has in the SDK, into the first local binhost",
-        commands=MERGING,
+        commands=MERGING | {CHAIN},
     ),
     Flag(
         name="emerge_log",
@@ -182,7 +210,7 @@ FLAGS = (
         value="FILE",
         repeat=True,
         help="RSA key (PEM) that signs the update payload; default: one made for this checkout",
-        commands=frozenset({BUILD}),
+        commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(
         name="certificate",
@@ -224,17 +252,21 @@ FLAGS = (
         help="what systemd-sysext is given as --image-policy; default: systemd's own",
         commands=frozenset({"explain"}),
     ),
-    Flag(name="offline", help="use only what is here or in the cache", commands=BUILDING),
+    Flag(
+        name="offline",
+        help="use only what is here or in the cache",
+        commands=BUILDING | {CHAIN, OEM},
+    ),
     Flag(
         name="jobs",
         value="N",
         help="work on N things at once; default: the number of processors",
-        commands=BUILDING | {"verify"},
+        commands=BUILDING | {CHAIN, "verify"},
     ),
     Flag(
         name="cache",
         help="leave outputs that nothing has changed for; default. --no-cache builds anew",
-        commands=frozenset({BUILD}),
+        commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(name="plan", help="the same as the command plan", commands=frozenset({BUILD})),
     Flag(name="json", help="print the result as JSON", commands=EVERY),

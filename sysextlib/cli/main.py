@@ -60,6 +60,10 @@ def _command(call: Call) -> int:
         from sysextlib.cli.explain import explain
 
         return explain(call)
+    if call.command in {"base-sysexts", "oem-partition"}:
+        from sysextlib.cli.assemble import base_sysexts, oem_partition
+
+        return base_sysexts(call) if call.command == "base-sysexts" else oem_partition(call)
     from sysextlib.cli.show import catalogue, inspect, verify
 
     looks = {"list": catalogue, "verify": verify, "inspect": inspect}

@@ -12,7 +12,7 @@ LAYERS = [
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "affected", "releases"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
-    ["order", "explain"],
+    ["order", "explain", "image_root", "oem"],
     ["stamp", "merge", "ingredients"],
     ["split"],
     ["report"],
