@@ -120,13 +120,13 @@ FLAGS = (
         value="KIND",
         choices=("lz4hc", "lz4", "zstd", "none"),
         help="of the image; default: the definition's, else lz4hc",
-        commands=frozenset({BUILD, CHAIN}),
+        commands=frozenset({BUILD, COMPARE, CHAIN}),
     ),
     Flag(
         name="mkerofs_opts",
         value="OPTIONS",
         help="further options for mkfs.erofs; they replace the tuned defaults of the compression",
-        commands=frozenset({BUILD, CHAIN}),
+        commands=frozenset({BUILD, COMPARE, CHAIN}),
     ),
     Flag(
         name="manglefs_script",
@@ -139,12 +139,12 @@ FLAGS = (
         value="FINDING",
         repeat=True,
         help="go on in spite of a finding, named as its error names it; again for more",
-        commands=frozenset({BUILD}),
+        commands=MERGING,
     ),
     Flag(
         name="strip_binaries",
         help="strip ELF files that are not stripped",
-        commands=frozenset({BUILD}),
+        commands=MERGING,
     ),
     Flag(
         name="generate_pkginfo",

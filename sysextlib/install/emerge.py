@@ -63,6 +63,7 @@ _DAMAGED = (
     "portage.exception.DigestException",
 )
 _FAILED = (" * ERROR: ", "!!! FAILED ", "!!! ERROR", ">>> Failed to install", "!!! ")
+_HARMLESS = ("!!! CONFIG_PROTECT is empty",)  # which we make it: there is nobody to ask
 _NO_SPACE = "No space left on device"
 
 
@@ -198,6 +199,8 @@ class EmergeLog:
             if self.state == "unpacking":
                 self._progress.note("unpacking the base image in the SDK, once")
             return
+        if line.startswith(_HARMLESS):
+            return
         self._lines.append(line)
         if len(self._lines) > LOG_KEPT:
             del self._lines[: LOG_KEPT // 2]
@@ -247,9 +250,10 @@ class EmergeLog:
             (PackageError, _DAMAGED, "emerge refuses a binary package", "fetch or build it again"),
             (ToolError, _FAILED, "emerge failed", ""),
         ):
-            at = next((i for i, text in enumerate(self._lines) if text.startswith(marks)), None)
-            if at is not None:
-                return kind(brief, {"emerge says": _message(self._lines[at:])}, hint)
+            for mark in marks:
+                at = next((i for i, t in enumerate(self._lines) if t.startswith(mark)), None)
+                if at is not None:
+                    return kind(brief, {"emerge says": _message(self._lines[at:])}, hint)
         return ToolError("emerge failed", {"last output": "\n".join(self._lines[-SHOWN:])})
 
 

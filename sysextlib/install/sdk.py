@@ -169,7 +169,9 @@ class _Reading:
         return tuple(sorted(read_vdb(files), key=place))
 
     def _is_replaced(self, path: str) -> bool:
-        return path in self._layer.whiteouts or path in self._layer.opaque
+        """Tell whether the layer hides what the base has; emerge removes empty folders too."""
+        hidden = self._layer.whiteouts | self._layer.opaque
+        return path in hidden or any(parent in hidden for parent in parents(path))
 
     def _require_base_untouched(self) -> None:
         """Refuse a layer that hides anything of the base.

@@ -51,7 +51,6 @@ class Daemon:
     @classmethod
     def start(cls, folder: Path) -> Daemon:
         """Start dockerd and wait until it answers."""
-        log = (folder / "dockerd.log").open("ab")
         words = [
             "dockerd",
             f"--data-root={folder}/data",
@@ -61,9 +60,14 @@ class Daemon:
             *OPTIONS,
         ]
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        process = subprocess.Popen(
-            words, stdout=log, stderr=log, env={**os.environ, "PATH": path}, start_new_session=True
-        )
+        with (folder / "dockerd.log").open("ab") as log:
+            process = subprocess.Popen(
+                words,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PATH": path},
+                start_new_session=True,
+            )
         daemon = cls(folder, process)
         end = time.monotonic() + STARTING
         while True:
@@ -208,6 +212,11 @@ pkg_preinst() { dd if=/dev/zero of="${T}"/fill bs=1M count=400 || die "cannot wr
     + """
 src_install() { insinto /usr/share; echo h >hides; doins hides; }
 pkg_postinst() { rm "${EROOT}"/usr/lib64/libc.so.6 || die; }
+""",
+    "app-misc/writes-1": HEAD
+    + """
+src_install() { insinto /usr/share; echo w >writes; doins writes; }
+pkg_postinst() { date >"${EROOT}"/usr/share/made || die; }
 """,
     "app-misc/newer-1": HEAD
     + 'RDEPEND=">=sys-libs/glibc-3"\nsrc_install() { insinto /usr; echo n >n; doins n; }\n',
