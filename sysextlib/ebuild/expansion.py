@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_IFS: Final = " \t\n"
 _DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
-_GLOB: Final = re.compile(r"[*?\[]")
+_GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
 
@@ -283,11 +283,7 @@ class Expansion:
         unquoted = "".join([text if not quoted else "q" for text, quoted in pieces])
         if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
             return True
-        match = _GLOB.search(unquoted)
-        if match is None:
-            return False
-        # A bracket that nothing closes is plain.
-        return match.group() != "[" or "]" in unquoted or bool(re.search(r"[*?]", unquoted))
+        return _GLOB.search(unquoted) is not None
 
     def _glob(self, pieces: list[tuple[str, bool]], result: list[str]) -> None:
         """Expand file names: an ebuild may not depend on those of this machine."""

@@ -1,0 +1,375 @@
+"""Profiles: which flags are on, which versions may be used, what is taken as installed.
+
+portage(5) and PMS chapter 5 describe the files. A profile is a stack of folders, the most basic
+first; what a later folder says wins over an earlier one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sysextlib.ebuild.make_defaults import read_make_defaults
+from sysextlib.ebuild.repository import read_lines
+from sysextlib.errors import EbuildError, SysextError, nearest
+from sysextlib.gentoo.atom import Atom
+from sysextlib.gentoo.cpv import Cpv
+from sysextlib.gentoo.package import Package
+from sysextlib.gentoo.use import parse_iuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sysextlib.ebuild.metadata import Metadata
+    from sysextlib.ebuild.repository import Repository
+
+DEEPEST: Final = 60  # parents of parents; the deepest profile known has 12
+
+INCREMENTAL: Final = frozenset({
+    "USE", "USE_EXPAND", "USE_EXPAND_HIDDEN", "USE_EXPAND_IMPLICIT", "USE_EXPAND_UNPREFIXED",
+    "IUSE_IMPLICIT", "ACCEPT_KEYWORDS", "ACCEPT_LICENSE", "CONFIG_PROTECT", "CONFIG_PROTECT_MASK",
+    "PROFILE_ONLY_VARIABLES", "ENV_UNSET", "FEATURES", "INSTALL_MASK",
+})  # fmt: skip
+"""Variables whose values add up from folder to folder, ``-x`` taking away and ``-*`` all."""
+
+_FlagLines: TypeAlias = "tuple[tuple[Atom, tuple[str, ...]], ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What one folder of a profile says.
+
+    :param use: flags of USE and of the USE_EXPAND variables, in order, ``-x`` for off.
+    """
+
+    folder: Path
+    variables: Mapping[str, str]
+    use: tuple[str, ...]
+    use_mask: tuple[str, ...]
+    use_force: tuple[str, ...]
+    use_stable_mask: tuple[str, ...]
+    use_stable_force: tuple[str, ...]
+    package_use: _FlagLines
+    package_use_mask: _FlagLines
+    package_use_force: _FlagLines
+    package_use_stable_mask: _FlagLines
+    package_use_stable_force: _FlagLines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile with all its parents.
+
+    :param variables: of make.defaults, incremental ones added up.
+    :param masked: atoms of package.mask that no later folder took back.
+    :param provided: packages that count as installed.
+    :param keywords: lines of package.accept_keywords and package.keywords.
+    """
+
+    levels: tuple[Level, ...]
+    variables: Mapping[str, str]
+    masked: tuple[Atom, ...] = ()
+    provided: tuple[Cpv, ...] = ()
+    keywords: _FlagLines = field(default=())
+
+    @property
+    def arch(self) -> str:
+        """The keyword of the profile's machine, "" when it names none."""
+        return self.variables.get("ARCH", "")
+
+    def implicit_iuse(self) -> frozenset[str]:
+        """Return the flags that every ebuild knows from EAPI 5 on (PMS 11.1.1)."""
+        flags = set(self.variables.get("IUSE_IMPLICIT", "").split())
+        unprefixed = self.variables.get("USE_EXPAND_UNPREFIXED", "").split()
+        for name in self.variables.get("USE_EXPAND_IMPLICIT", "").split():
+            prefix = "" if name in unprefixed else name.lower() + "_"
+            values = self.variables.get(f"USE_EXPAND_VALUES_{name}", "").split()
+            flags.update(prefix + value for value in values)
+        return frozenset(flags)
+
+    def iuse_effective(self, metadata: Metadata) -> frozenset[str]:
+        """Return the flags that an ebuild may ask for."""
+        names, _ = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
+        if int(metadata.value("EAPI") or "0") < 5:
+            return names | {self.arch} if self.arch else names
+        return names | self.implicit_iuse()
+
+    def use(
+        self,
+        cpv: Cpv,
+        metadata: Metadata,
+        *,
+        user: Sequence[str] = (),
+        user_package: _FlagLines = (),
+    ) -> frozenset[str]:
+        """Return the flags that are on for an ebuild, of those that it may ask for.
+
+        The ebuild's own defaults come first, then the profile's folders, then the user's, and then
+        what is forced and masked.
+
+        :param user: flags of make.conf. :param user_package: lines of the user's package.use.
+        """
+        package = package_of(cpv, metadata)
+        effective = self.iuse_effective(metadata)
+        _, defaults = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
+        on = set(defaults)
+        for level in self.levels:
+            _apply(on, level.use)
+            _apply(on, _matching(level.package_use, package))
+        _apply(on, user)
+        _apply(on, _matching(user_package, package))
+        forced, masked = self._fixed(package, metadata)
+        return ((frozenset(on) | forced) - masked) & effective
+
+    def _fixed(self, package: Package, metadata: Metadata) -> tuple[frozenset[str], frozenset[str]]:
+        stable = self.is_stable(metadata)
+        force: set[str] = set()
+        mask: set[str] = set()
+        for level in self.levels:
+            _apply(force, level.use_force)
+            _apply(mask, level.use_mask)
+            if stable:
+                _apply(force, level.use_stable_force)
+                _apply(mask, level.use_stable_mask)
+            _apply(force, _matching(level.package_use_force, package))
+            _apply(mask, _matching(level.package_use_mask, package))
+            if stable:
+                _apply(force, _matching(level.package_use_stable_force, package))
+                _apply(mask, _matching(level.package_use_stable_mask, package))
+        return frozenset(force), frozenset(mask)
+
+    def is_stable(self, metadata: Metadata) -> bool:
+        """Tell whether the machine's stable keyword accepts an ebuild."""
+        return self.arch in metadata.value("KEYWORDS").split()
+
+    def accepts(self, cpv: Cpv, metadata: Metadata) -> bool:
+        """Tell whether an ebuild's KEYWORDS are among those accepted."""
+        accepted = set(self.variables.get("ACCEPT_KEYWORDS", "").split())
+        package = package_of(cpv, metadata)
+        for atom, words in self.keywords:
+            if atom.matches_version_slot(package):
+                _apply(accepted, words or (f"~{self.arch}",))
+        keywords = {word for word in metadata.value("KEYWORDS").split() if word[0] != "-"}
+        if "**" in accepted:
+            return True
+        if accepted & keywords:
+            return True
+        if "*" in accepted and any(word[0] != "~" for word in keywords):
+            return True
+        stable_of = {f"~{word}" for word in keywords if word[0] != "~"}
+        return bool(accepted & stable_of) or ("~*" in accepted and bool(keywords))
+
+    def mask_of(self, cpv: Cpv, metadata: Metadata) -> Atom | None:
+        """Return the atom of package.mask that masks an ebuild, or None."""
+        package = package_of(cpv, metadata)
+        return next((atom for atom in self.masked if atom.matches_version_slot(package)), None)
+
+
+def package_of(cpv: Cpv, metadata: Metadata, repository: str = "") -> Package:
+    """Return an ebuild as atoms match it."""
+    slot, _, subslot = metadata.value("SLOT").partition("/")
+    iuse, _ = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
+    return Package(cpv=cpv, slot=slot or "0", subslot=subslot, iuse=iuse, repo=repository)
+
+
+def load_profile(folder: Path, repositories: Mapping[str, Repository]) -> Profile:
+    """Return the profile of a folder, such as what make.profile points at.
+
+    :param repositories: by name, for parents such as ``gentoo:default/linux``; their own
+        profiles/package.mask counts for the repositories that the profile lies in.
+    :raises EbuildError: a file is wrong, a parent is missing, or parents go in a circle.
+    """
+    levels: list[Level] = []
+    variables: dict[str, str] = {}
+    masked: dict[Atom, None] = {}
+    provided: dict[Cpv, None] = {}
+    keywords: list[tuple[Atom, tuple[str, ...]]] = []
+    folders = list(_stack(folder, repositories, ()))
+    roots = {path for path in map(_profiles_root, folders) if path}
+    for root in [repository.path / "profiles" for repository in repositories.values()]:
+        if root in roots or not roots:
+            for line, atom in _atoms(root / "package.mask"):
+                masked[atom] = None
+                del line
+    for path in folders:
+        level = _level(path, variables)
+        levels.append(level)
+        _merge(variables, level.variables)
+        for line, atom in _atoms(path / "package.mask"):
+            if line.startswith("-"):
+                masked.pop(atom, None)
+            else:
+                masked[atom] = None
+        for line in _lines(path / "package.provided"):
+            _provide(provided, line, path / "package.provided")
+        for name in ("package.keywords", "package.accept_keywords"):
+            keywords += _flag_lines(path / name)
+        for line, atom in _atoms(path / "package.unmask"):
+            del line
+            masked.pop(atom, None)
+    return Profile(
+        levels=tuple(levels),
+        variables=variables,
+        masked=tuple(masked),
+        provided=tuple(provided),
+        keywords=tuple(keywords),
+    )
+
+
+def _provide(provided: dict[Cpv, None], line: str, source: Path) -> None:
+    try:
+        cpv = Cpv.parse(line.lstrip("-"))
+    except SysextError as error:
+        raise EbuildError(error.brief, {"file": source, **error.facts}, error.hint) from error
+    if line.startswith("-"):
+        provided.pop(cpv, None)
+    else:
+        provided[cpv] = None
+
+
+def _stack(
+    folder: Path, repositories: Mapping[str, Repository], seen: tuple[Path, ...]
+) -> Iterator[Path]:
+    """Yield the folders of a profile, parents before children."""
+    here = folder.resolve()
+    if not here.is_dir():
+        facts = {"named by": seen[-1] / "parent"} if seen else {}
+        raise EbuildError(f"profile {folder} is missing", facts)
+    if here in seen or len(seen) > DEEPEST:
+        raise EbuildError(
+            f"profile {here} is its own parent", {"chain": " -> ".join(map(str, (*seen, here)))}
+        )
+    for line in read_lines(here / "parent"):
+        name, colon, rest = line.partition(":")
+        if not colon:
+            yield from _stack(here / line, repositories, (*seen, here))
+            continue
+        repository = _repository_of(here, repositories) if not name else repositories.get(name)
+        if repository is None:
+            raise EbuildError(
+                f"profile {here} has a parent in {name!r}, which is no known repository",
+                {"file": here / "parent"},
+                nearest(name, repositories),
+            )
+        yield from _stack(repository.path / "profiles" / rest, repositories, (*seen, here))
+    yield here
+
+
+def _repository_of(folder: Path, repositories: Mapping[str, Repository]) -> Repository | None:
+    root = _profiles_root(folder)
+    found = (one for one in repositories.values() if one.path.resolve() / "profiles" == root)
+    return next(found, None)
+
+
+def _profiles_root(folder: Path) -> Path | None:
+    """Return the profiles folder of the repository that a profile lies in, if it does."""
+    return next((path for path in folder.parents if path.name == "profiles"), None)
+
+
+def _level(folder: Path, known: Mapping[str, str]) -> Level:
+    variables = read_make_defaults(folder / "make.defaults", known)
+    merged = dict(known)
+    _merge(merged, variables)
+    use = variables.get("USE", "").split()
+    unprefixed = merged.get("USE_EXPAND_UNPREFIXED", "").split()
+    for name in merged.get("USE_EXPAND", "").split():
+        prefix = name.lower() + "_"
+        for value in variables.get(name, "").split():
+            use.append(_prefixed(prefix, value))
+    for name in unprefixed:
+        use += variables.get(name, "").split()
+    return Level(
+        folder=folder,
+        variables=variables,
+        use=tuple(use),
+        use_mask=tuple(_lines(folder / "use.mask")),
+        use_force=tuple(_lines(folder / "use.force")),
+        use_stable_mask=tuple(_lines(folder / "use.stable.mask")),
+        use_stable_force=tuple(_lines(folder / "use.stable.force")),
+        package_use=_flag_lines(folder / "package.use"),
+        package_use_mask=_flag_lines(folder / "package.use.mask"),
+        package_use_force=_flag_lines(folder / "package.use.force"),
+        package_use_stable_mask=_flag_lines(folder / "package.use.stable.mask"),
+        package_use_stable_force=_flag_lines(folder / "package.use.stable.force"),
+    )
+
+
+def _prefixed(prefix: str, value: str) -> str:
+    if value.startswith("-"):
+        return "-" + prefix + value[1:]
+    return prefix + value
+
+
+def _merge(variables: dict[str, str], new: Mapping[str, str]) -> None:
+    for name, value in new.items():
+        if name in INCREMENTAL:
+            words = dict.fromkeys(variables.get(name, "").split())
+            for word in value.split():
+                if word == "-*":
+                    words.clear()
+                elif word.startswith("-"):
+                    words.pop(word[1:], None)
+                else:
+                    words[word] = None
+            variables[name] = " ".join(words)
+        else:
+            variables[name] = value
+
+
+def _apply(flags: set[str], changes: Iterable[str]) -> None:
+    """Turn flags on and off; ``-*`` turns all off, ``-x_*`` those of a prefix."""
+    for change in changes:
+        if not change.startswith("-"):
+            flags.add(change)
+        elif change == "-*":
+            flags.clear()
+        elif change.endswith("_*"):
+            flags.difference_update([flag for flag in flags if flag.startswith(change[1:-1])])
+        else:
+            flags.discard(change[1:])
+
+
+def _matching(lines: _FlagLines, package: Package) -> Iterator[str]:
+    for atom, flags in lines:
+        if atom.matches_version_slot(package):
+            yield from flags
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a list that may be a folder of lists (portage(5), portage-1 and -2)."""
+    if path.is_dir():
+        for name in sorted(os.listdir(path)):
+            if not name.startswith(".") and not name.endswith("~"):
+                yield from _lines(path / name)
+        return
+    yield from read_lines(path)
+
+
+def _atoms(path: Path) -> Iterator[tuple[str, Atom]]:
+    for line in _lines(path):
+        yield line, _atom(line.lstrip("-"), path)
+
+
+def _flag_lines(path: Path) -> _FlagLines:
+    """Return lines of an atom and flags; ``NAME:`` stands for the prefix of those behind it."""
+    found = []
+    for line in _lines(path):
+        word, *flags = line.split()
+        prefix = ""
+        expanded = []
+        for flag in flags:
+            if flag.endswith(":"):
+                prefix = flag[:-1].lower() + "_"
+            else:
+                expanded.append(_prefixed(prefix, flag))
+        found.append((_atom(word, path), tuple(expanded)))
+    return tuple(found)
+
+
+def _atom(text: str, source: Path) -> Atom:
+    try:
+        return Atom.parse(text, wildcards=True)
+    except SysextError as error:
+        raise EbuildError(error.brief, {"file": source, **error.facts}, error.hint) from error
