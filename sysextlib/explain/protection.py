@@ -109,20 +109,29 @@ def _layout(found: dict[str, Part]) -> str:
 def _check(name: str, found: dict[str, Part], ignored: set[str], policy: ImagePolicy) -> str:
     flags = policy.flags(name)
     part = found.get(name)
-    if part is None:
-        state = {"unused" if name in ignored else "absent"}
-    elif f"{name}-verity" in found:
-        state = {"signed" if f"{name}-verity-sig" in found else "verity"}
-    elif part.file_system == "luks":
-        state = {"encrypted"}
-    else:
-        state = {"unprotected"}
-    if not state & flags:
-        return _wanted(f"partition {name}", min(state), flags & frozenset(USES))
+    absent = "unused" if name in ignored else "absent"
+    is_so, looks = _looks(part, found) if part is not None else (absent, [{absent}])
+    if not all(look & flags for look in looks):
+        return _wanted(f"partition {name}", is_so, flags & frozenset(USES))
     if part is None:
         return ""
     fault = _attributes(f"partition {name}", part.entry.attributes, flags)
     return fault or _file_system(f"partition {name}", part.file_system, flags)
+
+
+def _looks(part: Part, found: dict[str, Part]) -> tuple[str, list[set[str]]]:
+    """Return how a partition is protected, and what systemd takes it for at each of two looks.
+
+    It looks at the table, then at the file system, each time for any overlap with the policy, so
+    that encrypted+signed lets in what is neither.
+    """
+    state = "unprotected"
+    if f"{part.name}-verity" in found:
+        state = "signed" if f"{part.name}-verity-sig" in found else "verity"
+    table = {"encrypted", "unprotected"} if state == "unprotected" else {state}
+    if part.file_system == "luks":
+        return "encrypted", [table, {"encrypted"}]
+    return state, [table, {"signed", "unprotected", "verity"}]
 
 
 def _wanted(what: str, state: str, uses: frozenset[str]) -> str:

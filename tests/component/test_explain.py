@@ -219,6 +219,17 @@ def test_a_generic_partition_serves_as_root_when_it_is_alone(tmp_path):
     assert explain(partitioned(tmp_path / "x.raw", [(uuid, 0, data)] * 2)).effect is STOP
 
 
+def test_encrypted_or_signed_lets_in_what_is_neither(tmp_path):
+    from sysextlib.explain.look import DESIGNATORS
+
+    uuid = next(uuid for uuid, name in DESIGNATORS.items() if name == "root")
+    data = file_system(tmp_path / "fs", extension()).read_bytes()
+    image = partitioned(tmp_path / "x.raw", [(uuid, 0, data)])
+    assert explain(image, "root=signed+absent").effect is STOP
+    assert explain(image, "root=encrypted+absent").effect is STOP
+    assert explain(image, "root=encrypted+signed+absent").effect is ANY
+
+
 def test_a_usr_partition_holds_its_files_without_usr(tmp_path):
     from sysextlib.explain.look import DESIGNATORS
 
