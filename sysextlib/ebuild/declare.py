@@ -207,7 +207,7 @@ def _as_assignment(shell: Shell, word: Argument) -> Assign:
 
 def _functions(shell: Shell, on: set[str], names: list[Argument]) -> int:
     """Carry out ``declare -F name``: tell which functions there are."""
-    if not names or "f" in on and shell.streams.stdout is not None:
+    if not names or ("f" in on and shell.streams.stdout is not None):
         raise UnsupportedError("a list of functions")
     status = 0
     for name in names:
@@ -249,7 +249,7 @@ def _description(name: str, variable: Variable) -> str:
 
 
 def _double(text: str) -> str:
-    if any(ord(char) < 32 and char not in "\n\t" or ord(char) == 127 for char in text):
+    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in text):
         raise UnsupportedError("a control character in what declare -p writes")
     if "\n" in text or "\t" in text:
         text = text.replace("\\", "\\\\").replace("'", "\\'")

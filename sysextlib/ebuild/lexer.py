@@ -139,7 +139,9 @@ class _Scanner:
                 return self._plain_word(plain.group(), at, accepts, begins=begins)
         operator = _OPERATOR.match(text, at)
         if operator:
-            if begins and text.startswith("((", at) or "ARITH" in accepts and "IN" not in accepts:
+            if (begins and text.startswith("((", at)) or (
+                "ARITH" in accepts and "IN" not in accepts
+            ):
                 end = arithmetic_end(text, at + 2) if text.startswith("((", at) else 0
                 if end:
                     self.at = end

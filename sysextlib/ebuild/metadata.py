@@ -115,7 +115,7 @@ def _set_environment(shell: EbuildShell, cpv: Cpv) -> None:
         "IFS": " \t\n",
     }
     # Folders of a build that does not happen; Portage has some here, and no metadata may hold any.
-    work = f"/var/tmp/portage/{cpv.category}/{cpv.name}-{own}"  # noqa: S108 - no file is made
+    work = f"/var/tmp/portage/{cpv.category}/{cpv.name}-{own}"
     values |= {
         "WORKDIR": f"{work}/work",
         "T": f"{work}/temp",
@@ -197,7 +197,7 @@ def _printed(shell: EbuildShell, value: str) -> str:
 
 
 def _split(shell: EbuildShell, value: str) -> list[str]:
-    from sysextlib.ebuild.expansion import split_fields  # noqa: PLC0415
+    from sysextlib.ebuild.expansion import split_fields
 
     return split_fields(value, shell.expansion.ifs())
 

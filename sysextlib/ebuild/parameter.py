@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.parts import Parameter, parse_parameter, parse_parts
+from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, special_value
 from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
 
@@ -213,7 +213,7 @@ def _replacement(expansion: Expansion, part: Parameter) -> str:
     return expansion.text(part.operands[1])
 
 
-def _change_case(text: str, operator: str, spelled: str, extended: bool, budget: object) -> str:  # noqa: FBT001
+def _change_case(text: str, operator: str, spelled: str, extended: bool, budget: object) -> str:
     if not text.isascii():
         raise UnsupportedError("a change of case in text that is not ASCII")
     change = str.upper if operator[0] == "^" else str.lower
@@ -289,9 +289,9 @@ def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) 
         return [flags for _ in value] if isinstance(value, list) else flags
     changes: dict[str, Callable[[str], str]] = {
         "Q": quote,
-        "U": lambda text: _change_case(text, "^^", "", False, None),  # noqa: FBT003
-        "L": lambda text: _change_case(text, ",,", "", False, None),  # noqa: FBT003
-        "u": lambda text: _change_case(text, "^", "", False, None),  # noqa: FBT003
+        "U": lambda text: _change_case(text, "^^", "", False, None),
+        "L": lambda text: _change_case(text, ",,", "", False, None),
+        "u": lambda text: _change_case(text, "^", "", False, None),
     }
     change = changes.get(kind)
     if change is None:

@@ -262,7 +262,7 @@ def heredoc_body(text: str, at: int, delimiter: str, *, strip: bool) -> tuple[st
     raise ScriptSyntaxError(f"here-document without its end {delimiter[:40]!r}", at)
 
 
-def commands_end(text: str, at: int, closer: str) -> int:  # noqa: C901 - one token, one line
+def commands_end(text: str, at: int, closer: str) -> int:
     """Return the offset behind the ``closer`` that ends a command list begun at ``at``.
 
     :param closer: ``)`` of a substitution or subshell, or the word ``}`` of a group.

@@ -345,8 +345,8 @@ class Shell:
     def number_text(self, name: str, subscript: str | None) -> str:
         """Return a variable's text for arithmetic."""
         text = f"{name}[{subscript}]" if subscript is not None else name
-        from sysextlib.ebuild.parameter import plain_value  # noqa: PLC0415 - a cycle otherwise
-        from sysextlib.ebuild.parts import Parameter  # noqa: PLC0415
+        from sysextlib.ebuild.parameter import plain_value
+        from sysextlib.ebuild.parts import Parameter
 
         value = plain_value(self.expansion, Parameter(name, subscript, text=text))
         return value if isinstance(value, str) else ""

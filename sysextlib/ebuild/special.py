@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sysextlib.ebuild.budget import Budget
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 from sysextlib.ebuild.pattern import compile_pattern
-from sysextlib.ebuild.budget import Budget
 
 if TYPE_CHECKING:
     from sysextlib.ebuild.expansion import Expansion
@@ -42,7 +42,7 @@ def alternative(expansion: Expansion, part: Parameter, *, quoted: bool) -> tuple
     operator = part.operator
     if operator not in _DEFAULTS:
         return None
-    from sysextlib.ebuild.parameter import plain_value  # noqa: PLC0415 - the two need each other
+    from sysextlib.ebuild.parameter import plain_value
 
     value = plain_value(expansion, part)
     if isinstance(value, list):
@@ -64,7 +64,7 @@ def alternative(expansion: Expansion, part: Parameter, *, quoted: bool) -> tuple
     return None
 
 
-def special_value(shell: Shell, name: str) -> str | None | list[str]:
+def special_value(shell: Shell, name: str) -> str | list[str] | None:
     """Return the value of a parameter that the shell itself keeps.
 
     :raises UnsupportedError: it depends on the machine or the moment.
