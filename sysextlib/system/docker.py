@@ -233,7 +233,7 @@ class Engine:
                 if made:
                     self._remove(made["Id"])
                 if lifeline is not None:
-                    lifeline.close()
+                    _hang_up(lifeline)
 
     def running(self, name: str) -> Container:
         """Return a container that somebody else runs.
@@ -421,12 +421,14 @@ def _no_image(image: str, host: str, reason: str) -> ContainerError:
 
 
 def _hang_up(stream: Any) -> None:
-    """Close a program's standard input for good: it ends when it has not yet."""
+    """Close a program's standard input for good, and all that holds the connection."""
     raw = getattr(stream, "_sock", stream)
     with contextlib.suppress(OSError):
         raw.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(OSError):
-        stream.close()
+    for part in (getattr(stream, "_response", None), stream, raw):
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.close()
 
 
 @contextlib.contextmanager
