@@ -134,6 +134,7 @@ def files_of(path: Path, data: memoryview, file_system: str) -> Iterator[Root]:
     """Open the files of a folder (no file system), or of a file system within an image.
 
     :raises VerifyError: it is damaged, or of a kind that is not read here.
+    :raises MissingToolError: a compressed file is read, and dump.erofs is absent.
     """
     if path.is_dir():
         yield Root(Folder(path))
@@ -190,8 +191,8 @@ class _ErofsFiles:
         with tempfile.NamedTemporaryFile() as copy:
             copy.write(self._data)
             copy.flush()
+            argv = Tools.locate().argv("dump.erofs")
             try:
-                argv = Tools.locate().argv("dump.erofs")
                 words = (*argv, f"--nid={entry.nid}", "--cat", copy.name)
                 return run(words, name="dump.erofs").stdout
             except ToolError as error:

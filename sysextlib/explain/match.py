@@ -33,7 +33,7 @@ def mismatch(
     :param scope: "system", or "initrd".
     """
     if not release:
-        return f"it has no {kind} extension-release"
+        return f"it has no {kind} extension-release that says anything"
     return (
         _scope(release, kind, scope)
         or _arch(release, arch)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import SysextError, VerifyError
+from sysextlib.errors import ValueSyntaxError, VerifyError
 from sysextlib.explain.look import file_system_of, files_of, look, readable
 from sysextlib.explain.match import mismatch
 from sysextlib.explain.policy import DEFAULTS
@@ -110,6 +110,7 @@ def explain_image(path: Path, host: HostFacts, policy: ImagePolicy | None = None
 
     :param policy: what ``--image-policy`` says; None is systemd's default for the kind of image.
     :raises VerifyError: there is no such file.
+    :raises MissingToolError: see ``files_of``.
     """
     if not path.exists():
         raise VerifyError(f"{path} does not exist")
@@ -124,7 +125,7 @@ def explain_image(path: Path, host: HostFacts, policy: ImagePolicy | None = None
         if first is not None and first.fault:
             return _stopped(path, name, kind, first.fault)
         contents = _contents(seen, first, _file_stem(path, name))
-    except SysextError as error:
+    except VerifyError as error:
         return _stopped(path, name, kind, readable(error))
     kind = _kind(path, kind, contents)
     reasons, notes = _judge(seen, kind, host, policy, contents)
@@ -212,7 +213,10 @@ def _release(
     if len(chosen) != 1:
         return None, tuple(f"{kind.folder}/{name}" for name in names)
     data = root.read(f"{folder}/{chosen[0]}") or b""
-    return parse_env_file(data, chosen[0]), ()
+    try:
+        return parse_env_file(data, chosen[0]), ()
+    except ValueSyntaxError:  # systemd takes it for one that says nothing
+        return {}, ()
 
 
 _FALSE = (b"0", b"no", b"n", b"false", b"f", b"off")  # what systemd takes for false

@@ -13,6 +13,7 @@ from sysextlib.explain.host import host_of
 from sysextlib.explain.policy import parse_policy
 from sysextlib.explain.verdict import Effect, Verdict, explain_image
 from sysextlib.image.ddi import read_ddi
+from sysextlib.tree import Tree, file_entry
 from tests.builders.base import elf, lay_out, tree_of, write_squashfs
 from tests.builders.images import (
     RELEASE,
@@ -169,6 +170,14 @@ def test_an_xattr_lets_the_names_differ(tmp_path, value, effect):
     xattrs = (("user.extension-release.strict", value),)
     image = signed(tmp_path / "y.raw", extension(xattrs=xattrs))
     assert explain(image).effect is effect
+
+
+@pytest.mark.parametrize("data", [b"", b"ID=\xff\n", b"# nothing\n"])
+def test_an_extension_release_that_says_nothing_is_skipped(tmp_path, data):
+    stamp = file_entry("usr/lib/extension-release.d/extension-release.x", data)
+    image = signed(tmp_path / "x.raw", Tree([stamp]))
+    assert both(image) == (SKIP, SKIP)
+    assert "says anything" in explain(image).line
 
 
 def test_a_misnamed_folder_is_only_skipped(tmp_path):
