@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from sysextlib.errors import MergeConflictError
-from sysextlib.install.keep import keep_new, only_usr
+from sysextlib.install.keep import keep_new, only_etc, only_usr
 from sysextlib.tree import Entry, Kind, Tree, directory_entry, file_entry, link_entry
 from tests.builders.base import TreeBase, tree_of
 
@@ -169,3 +169,27 @@ def test_a_large_comparison_takes_a_moment_only():
     kept = keep_new(tree, base)
     assert len(kept.identical) == 1000
     assert time.process_time() - start < 1  # 0.05 s here; a quadratic one takes minutes
+
+
+def test_etc_is_compared_by_the_same_rules_when_asked_for():
+    base = TreeBase(tree_of({"etc/a": b"a", "etc/b": b"b", "etc/link": "d", "etc/d": None}))
+    tree = tree_of({"etc/a": b"a", "etc/b": b"B", "etc/new": b"", "usr/bin/x": b""})
+    kept = keep_new(tree, base, ["etc/b"], top="etc")
+    assert [entry.path for entry in kept.tree] == [
+        *("etc", "etc/b", "etc/new"),
+        *("usr", "usr/bin", "usr/bin/x"),
+    ]
+    with pytest.raises(MergeConflictError, match="/etc/b differs"):
+        keep_new(tree, base, top="etc")
+    through = keep_new(tree_of({"etc/link/e": b""}), base, top="etc")
+    assert "etc/d/e" in through.tree
+
+
+def test_only_etc_is_empty_unless_etc_holds_something():
+    assert len(only_etc(tree_of({"etc": None, "usr/x": b""}))) == 0
+    assert [e.path for e in only_etc(tree_of({"etc/x": b"", "usr/x": b""}))] == ["etc", "etc/x"]
+
+
+def test_what_another_image_holds_is_not_named_as_dropped():
+    tree = tree_of({"etc/a": b"", "etcetera": b"", "usr/x": b""})
+    assert [one.path for one in only_usr(tree, other="etc").dropped] == ["etcetera"]

@@ -2,7 +2,7 @@ import pytest
 
 from sysextlib.errors import DefinitionError, ValueSyntaxError
 from sysextlib.gentoo.arch import Arch
-from sysextlib.image.release import ExtensionRelease, bash_quote, release_path
+from sysextlib.image.release import ExtensionRelease, ImageClass, bash_quote, release_path
 from sysextlib.os_release import MAX_BYTES, parse_env_file
 
 ZFS = ExtensionRelease(
@@ -31,6 +31,20 @@ def test_the_stamp_has_upstreams_keys_in_upstreams_order():
         "SYSEXT_VERSION_ID='2.4.3'\n"
         "SYSEXT_HOME_URL='https://github.com/openzfs/zfs'\n"
         "SYSEXT_BUG_REPORT_URL='https://issues.flatcar.org'\n"
+    )
+
+
+def test_that_of_a_confext_lies_in_etc_and_has_keys_of_its_own():
+    confext = changed(kind=ImageClass.CONFEXT, scope=("system",), version_field="SYSEXT_LEVEL")
+    assert confext.path == "etc/extension-release.d/extension-release.x"
+    assert confext.text() == (
+        "ID='demo'\n"
+        "CONFEXT_LEVEL='1'\n"
+        "ARCHITECTURE='arm64'\n"
+        "EXTENSION_RELOAD_MANAGER=1\n"
+        "CONFEXT_SCOPE='system'\n"
+        "CONFEXT_ID='x'\n"
+        "CONFEXT_BUG_REPORT_URL='https://issues.flatcar.org'\n"
     )
 
 
