@@ -144,7 +144,9 @@ def _edit(
 ) -> tuple[Tree, tuple[Change, ...]]:
     """Apply the definition's edits, then what flags ask for."""
     board = inputs.board
-    context = EditContext(kernel_suffix=board.kernel_suffix, epoch=inputs.base.epoch)
+    context = EditContext(
+        kernel_suffix=board.kernel_suffix, epoch=inputs.base.epoch, read_base=inputs.base.read
+    )
     edited = apply_edits(tree, order.definition, context)
     tree, changes = edited.tree, edited.log
     if order.strip:

@@ -31,6 +31,7 @@ class KernelModules(StrEnum):
     """How modprobe finds the modules that an extension brings."""
 
     HELPER = "helper"
+    INDEX = "index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

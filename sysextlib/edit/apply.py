@@ -81,4 +81,4 @@ def _steps(definition: SysextDef, context: EditContext) -> Iterator[Callable[[Tr
     for uphold in definition.upholds:
         yield partial(files.upholds, order=uphold, definition=definition, context=context)
     if definition.kernel_modules is not None:
-        yield partial(modules.add_helper, definition=definition, context=context)
+        yield partial(modules.add_modules, definition=definition, context=context)

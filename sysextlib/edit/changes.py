@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sysextlib.errors import EditError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sysextlib.tree import Tree
 
 
@@ -32,16 +34,22 @@ class Edited:
     log: tuple[Change, ...] = ()
 
 
+def _nothing(_path: str) -> None:
+    """Return what an empty base has at any path."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditContext:
     """What edits know beside the definition.
 
     :param kernel_suffix: the board's; how the name of the kernel's folder ends.
+    :param read_base: returns a file of the base image, None where there is none.
     :param epoch: mtime of what is written, seconds since 1970.
     """
 
     kernel_suffix: str
     epoch: int
+    read_base: Callable[[str], bytes | None] = _nothing
 
 
 def nothing_matched(verb: str, what: str, hint: str = "") -> EditError:

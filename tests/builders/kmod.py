@@ -23,12 +23,14 @@ def module(
     depends: Sequence[str] = (),
     aliases: Sequence[str] = (),
     exports: Sequence[str] = (),
+    uses: Sequence[str] = (),
     versions: Mapping[str, int] | None = None,
     machine: int = 62,
     more: Sequence[str] = (),
 ) -> bytes:
     """Return a module that exports symbols and needs others with their CRCs.
 
+    :param uses: symbols of others; depmod looks at them, not at ``depends``.
     :param versions: the section __versions: CRC by symbol.
     :param more: further lines of .modinfo, such as "softdep=pre: crc32".
     """
@@ -41,11 +43,16 @@ def module(
         (".modinfo", 1, b"".join(info), 0, 0),
         ("__versions", 1, b"".join(map(_version, (versions or {}).items())), 0, 0),
     ]
+    listed = b"".join(symbol.encode() + b"\0" for symbol in exports)
+    sections.append(("__ksymtab_strings", 1, listed, 0, 0))
     strings, symbols = b"\0", bytes(_SYM.size)
+    for symbol in uses:  # undefined ones, from which depmod tells what is needed
+        symbols += _SYM.pack(len(strings), 1 << 4, 0, 0, 0, 0)
+        strings += symbol.encode() + b"\0"
     for symbol in exports:  # absolute symbols "__ksymtab_X", as depmod looks for them
         symbols += _SYM.pack(len(strings), 1 << 4, 0, 0xFFF1, 0, 0)
         strings += f"__ksymtab_{symbol}\0".encode()
-    sections.append((".symtab", 2, symbols, 4, _SYM.size))
+    sections.append((".symtab", 2, symbols, 5, _SYM.size))
     sections.append((".strtab", 3, strings, 0, 0))
     return _elf(sections, machine)
 

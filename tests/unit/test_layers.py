@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2] / "sysextlib"
 LAYERS = [
     ["errors", "progress", "version"],
     ["gentoo", "system", "tree", "workspace", "findings"],
-    ["os_release", "toml_reader", "real_paths"],
+    ["os_release", "toml_reader", "real_paths", "kernel_module"],
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "affected", "releases"],
