@@ -64,6 +64,10 @@ MAGICS = (
 )
 
 
+class UnreadableError(ValueError):
+    """A file system of a kind, or with features, that is not read here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A partition with what it holds.
@@ -133,7 +137,8 @@ def file_system_of(data: memoryview) -> str:
 def files_of(path: Path, data: memoryview, file_system: str) -> Iterator[Root]:
     """Open the files of a folder (no file system), or of a file system within an image.
 
-    :raises VerifyError: it is damaged, or of a kind that is not read here.
+    :raises VerifyError: it is damaged.
+    :raises UnreadableError: systemd may know it, and we do not.
     :raises MissingToolError: a compressed file is read, and dump.erofs is absent.
     """
     if path.is_dir():
@@ -148,10 +153,13 @@ def files_of(path: Path, data: memoryview, file_system: str) -> Iterator[Root]:
                 with Squashfs(Path(copy.name), "the image") as image:
                     yield Root(image)
             except BaseError as error:
+                if "not read here" in error.brief:  # its compression
+                    raise UnreadableError(error.brief) from None
                 raise VerifyError(error.brief) from None
+    elif file_system:
+        raise UnreadableError(f"it holds {file_system}, which is not read here")
     else:
-        what = file_system or "something that is no known file system"
-        raise VerifyError(f"it holds {what}, which is not read here")
+        raise VerifyError("it holds no file system that is known")
 
 
 class _ErofsFiles:
@@ -160,7 +168,12 @@ class _ErofsFiles:
     def __init__(self, path: Path, data: memoryview) -> None:
         self._path = path
         self._data = data
-        self._erofs = Erofs(data)
+        try:
+            self._erofs = Erofs(data)
+        except VerifyError as error:
+            if "do not know" in error.brief:
+                raise UnreadableError(error.brief) from None
+            raise
         self._entries = {entry.path: entry for entry in self._erofs.entries()}
 
     def get(self, path: str) -> Entry | None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sysextlib.errors import ValueSyntaxError, VerifyError
-from sysextlib.explain.look import file_system_of, files_of, look, readable
+from sysextlib.explain.look import UnreadableError, file_system_of, files_of, look, readable
 from sysextlib.explain.match import mismatch
 from sysextlib.explain.policy import DEFAULTS
 from sysextlib.explain.protection import protect
@@ -42,6 +42,7 @@ class Effect(StrEnum):
     MERGED = "merged"
     DAMAGED = "merged, but damaged"
     SKIPPED = "skipped"
+    UNKNOWN = "unknown"
     STOPS_ALL = "stops all"
 
 
@@ -85,6 +86,7 @@ class Verdict:
         told = {
             Effect.DAMAGED: "would be merged, but is damaged",
             Effect.SKIPPED: "would be skipped",
+            Effect.UNKNOWN: "cannot be judged",
             Effect.STOPS_ALL: f"would stop the merge of every {self.kind}",
         }
         return f"{self.path}: {told[self.effect]}: {self.reasons[0].text}"
@@ -123,10 +125,14 @@ def explain_image(path: Path, host: HostFacts, policy: ImagePolicy | None = None
         seen = look(path)
         first = protect(seen, DEFAULTS[kind], verity=False) if seen.kind != "folder" else None
         if first is not None and first.fault:
-            return _stopped(path, name, kind, first.fault)
+            return _hopeless(path, name, kind, first.fault)
         contents = _contents(seen, first, _file_stem(path, name))
     except VerifyError as error:
-        return _stopped(path, name, kind, readable(error))
+        return _hopeless(path, name, kind, readable(error))
+    if isinstance(contents, str):
+        fault = protect(seen, policy or DEFAULTS[kind]).fault
+        effect, why = (Effect.STOPS_ALL, fault) if fault else (Effect.UNKNOWN, contents)
+        return _hopeless(path, name, kind, why, effect)
     kind = _kind(path, kind, contents)
     reasons, notes = _judge(seen, kind, host, policy, contents)
     notes += [f"{beside} lies beside it and was not considered" for beside in _sidecars(path)]
@@ -134,8 +140,10 @@ def explain_image(path: Path, host: HostFacts, policy: ImagePolicy | None = None
     return Verdict(path=path, name=name, kind=kind, reasons=tuple(ordered), notes=tuple(notes))
 
 
-def _stopped(path: Path, name: str, kind: ImageClass, why: str) -> Verdict:
-    return Verdict(path=path, name=name, kind=kind, reasons=(Reason(Effect.STOPS_ALL, why),))
+def _hopeless(
+    path: Path, name: str, kind: ImageClass, why: str, effect: Effect = Effect.STOPS_ALL
+) -> Verdict:
+    return Verdict(path=path, name=name, kind=kind, reasons=(Reason(effect, why),))
 
 
 def _systemd_name(path: Path) -> str:
@@ -161,8 +169,18 @@ def _kind(path: Path, kind: ImageClass, contents: _Contents) -> ImageClass:
     return has[0] if has else kind
 
 
-def _contents(seen: Seen, first: Protection | None, stem: str) -> _Contents:
-    """Read what systemd reads before it looks at any policy of the user's or any signature."""
+def _contents(seen: Seen, first: Protection | None, stem: str) -> _Contents | str:
+    """Read what systemd reads before it looks at any policy of the user's or any signature.
+
+    The text is why only systemd can.
+    """
+    try:
+        return _read_contents(seen, first, stem)
+    except UnreadableError as error:
+        return str(error)
+
+
+def _read_contents(seen: Seen, first: Protection | None, stem: str) -> _Contents:
     data, kind = seen.whole, seen.file_system
     part = first.data if first else None
     if part is not None:

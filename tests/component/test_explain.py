@@ -10,9 +10,12 @@ import pytest
 
 from sysextlib.errors import BaseError, VerifyError
 from sysextlib.explain.host import host_of
+from sysextlib.explain.look import DESIGNATORS, GENERIC
 from sysextlib.explain.policy import parse_policy
 from sysextlib.explain.verdict import Effect, Verdict, explain_image
-from sysextlib.image.ddi import read_ddi
+from sysextlib.gentoo.arch import Arch
+from sysextlib.image.ddi import TYPES, read_ddi
+from sysextlib.system.run import run
 from sysextlib.tree import Tree, file_entry
 from tests.builders.base import elf, lay_out, tree_of, write_squashfs
 from tests.builders.images import (
@@ -32,6 +35,7 @@ from tests.builders.tools import image_tools
 
 pytestmark = pytest.mark.tool
 ROOT = Path(__file__).parents[2]
+ROOT_TYPE, _, _ = TYPES[Arch.AMD64]
 KEY, OTHER = signing_key(), signing_key(number=1)
 STRICT = "root=signed+absent:usr=signed+absent"
 ANY, SKIP, STOP, HURT = Effect.MERGED, Effect.SKIPPED, Effect.STOPS_ALL, Effect.DAMAGED
@@ -213,6 +217,23 @@ def test_what_is_no_image_stops_all(tmp_path, content):
     assert explain(tmp_path / "x.raw").effect is STOP
 
 
+def test_a_squashfs_within_a_partition_is_read(tmp_path):
+    require_tool("mksquashfs")
+    data = file_system(tmp_path / "fs", extension(), squashfs=True).read_bytes()
+    assert both(partitioned(tmp_path / "x.raw", [(ROOT_TYPE, 0, data)])) == (ANY, STOP)
+
+
+def test_what_we_cannot_read_is_not_judged_unless_the_policy_forbids_it(tmp_path):
+    require_tool("mksquashfs")
+    root = folder(tmp_path / "root", extension())
+    argv = ["mksquashfs", root, tmp_path / "x.raw", "-comp", "lz4", "-quiet", "-no-progress"]
+    run(argv)
+    assert both(tmp_path / "x.raw") == (Effect.UNKNOWN, STOP)
+    (tmp_path / "y.raw").write_bytes(bytes(1080) + b"\x53\xef" + bytes(5000))
+    verdict = explain(tmp_path / "y.raw")
+    assert verdict.line.endswith("cannot be judged: it holds ext4, which is not read here")
+
+
 def test_an_image_cut_short_stops_all(tmp_path):
     image = signed(tmp_path / "x.raw", extension())
     image.write_bytes(image.read_bytes()[:-5000])
@@ -220,8 +241,6 @@ def test_an_image_cut_short_stops_all(tmp_path):
 
 
 def test_a_generic_partition_serves_as_root_when_it_is_alone(tmp_path):
-    from sysextlib.explain.look import DESIGNATORS, GENERIC
-
     uuid = next(uuid for uuid, name in DESIGNATORS.items() if name == GENERIC)
     data = file_system(tmp_path / "fs", extension()).read_bytes()
     assert both(partitioned(tmp_path / "x.raw", [(uuid, 0, data)])) == (ANY, STOP)
@@ -229,19 +248,14 @@ def test_a_generic_partition_serves_as_root_when_it_is_alone(tmp_path):
 
 
 def test_encrypted_or_signed_lets_in_what_is_neither(tmp_path):
-    from sysextlib.explain.look import DESIGNATORS
-
-    uuid = next(uuid for uuid, name in DESIGNATORS.items() if name == "root")
     data = file_system(tmp_path / "fs", extension()).read_bytes()
-    image = partitioned(tmp_path / "x.raw", [(uuid, 0, data)])
+    image = partitioned(tmp_path / "x.raw", [(ROOT_TYPE, 0, data)])
     assert explain(image, "root=signed+absent").effect is STOP
     assert explain(image, "root=encrypted+absent").effect is STOP
     assert explain(image, "root=encrypted+signed+absent").effect is ANY
 
 
 def test_a_usr_partition_holds_its_files_without_usr(tmp_path):
-    from sysextlib.explain.look import DESIGNATORS
-
     uuid = next(uuid for uuid, name in DESIGNATORS.items() if name == "usr")
     tree = extension(folder="lib")
     data = file_system(tmp_path / "fs", tree).read_bytes()
