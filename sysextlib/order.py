@@ -27,6 +27,7 @@ class Order:
 
     :param after: the extensions below it, in dependency order; what they merge counts as installed.
     :param version_field: the key of the stamp that bears the base's VERSION_ID.
+    :param module_key: certificate of the key that must have signed kernel modules.
     :param reuse: leave outputs that the same ingredients gave before as they are.
     :param root_name: what emerge's ROOT is called, over what the definition says.
     :param policy: what labels the entries; None: they bear none, for the reason ``unlabelled``.
@@ -43,6 +44,7 @@ class Order:
     version_field: str = "VERSION_ID"
     root_name: str = ""
     reuse: bool = True
+    module_key: Path | None = None
     policy: Policy | None = None
     unlabelled: str = ""
 

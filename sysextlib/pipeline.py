@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sysextlib.check.kernel_modules import check_kernel_modules
 from sysextlib.check.privileges import check_privileges
 from sysextlib.edit.apply import apply_edits
 from sysextlib.edit.changes import EditContext
@@ -74,6 +75,7 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                     *merged.installed.findings,
                     *parts.findings,
                     *check_privileges(Tree([*tree, *parts.etc]), order.definition.privileged),
+                    *check_kernel_modules(tree, base, order.module_key),
                 ),
             )
 

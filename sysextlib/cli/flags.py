@@ -213,6 +213,13 @@ FLAGS = (
         commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(
+        name="module_key",
+        value="FILE",
+        help="certificate (PEM) of the key that must have signed kernel modules; default: a warning"
+        " where they are unsigned and the base's are not",
+        commands=frozenset({BUILD, CHAIN}),
+    ),
+    Flag(
         name="certificate",
         value="FILE",
         help="certificate (PEM) that images must be signed with; explain: that the system has too",

@@ -18,7 +18,7 @@ from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
-from sysextlib.image.keys import load_signing_key, make_signing_key
+from sysextlib.image.keys import load_certificate, load_signing_key, make_signing_key
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
@@ -196,6 +196,7 @@ def _order(
         pkginfo=call.on("generate_pkginfo"),
         mangle=mangle,
         reuse=not call.off("cache"),
+        module_key=_module_key(call),
         version_field=os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID",
         root_name=str(call.given.get("install_root_basename", "")),
     )
@@ -222,6 +223,14 @@ def _with_labels(order: Order, policy: Policy | str | None) -> Order:
     definition = order.definition
     name = definition.folder.name if definition.folder else definition.key
     return replace(order, policy=policy.adding(load_own_rules(ROOT / "selinux", name, policy.type)))
+
+
+def _module_key(call: Call) -> Path | None:
+    given = call.text("module_key")
+    if given is None:
+        return None
+    load_certificate(Path(given))  # refuses what is none
+    return Path(given).absolute()
 
 
 def _pkginfo(call: Call) -> tuple[Path, ...]:

@@ -27,11 +27,13 @@ def module(
     versions: Mapping[str, int] | None = None,
     machine: int = 62,
     more: Sequence[str] = (),
+    sections: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Return a module that exports symbols and needs others with their CRCs.
 
     :param uses: symbols of others; depmod looks at them, not at ``depends``.
     :param versions: the section __versions: CRC by symbol.
+    :param sections: further ones.
     :param more: further lines of .modinfo, such as "softdep=pre: crc32".
     """
     info = [
@@ -39,12 +41,12 @@ def module(
         *(f"alias={alias}\0".encode() for alias in aliases),
         *(f"{line}\0".encode() for line in more),
     ]
-    sections: list[tuple[str, int, bytes, int, int]] = [
+    parts: list[tuple[str, int, bytes, int, int]] = [
         (".modinfo", 1, b"".join(info), 0, 0),
         ("__versions", 1, b"".join(map(_version, (versions or {}).items())), 0, 0),
     ]
     listed = b"".join(symbol.encode() + b"\0" for symbol in exports)
-    sections.append(("__ksymtab_strings", 1, listed, 0, 0))
+    parts.append(("__ksymtab_strings", 1, listed, 0, 0))
     strings, symbols = b"\0", bytes(_SYM.size)
     for symbol in uses:  # undefined ones, from which depmod tells what is needed
         symbols += _SYM.pack(len(strings), 1 << 4, 0, 0, 0, 0)
@@ -52,9 +54,10 @@ def module(
     for symbol in exports:  # absolute symbols "__ksymtab_X", as depmod looks for them
         symbols += _SYM.pack(len(strings), 1 << 4, 0, 0xFFF1, 0, 0)
         strings += f"__ksymtab_{symbol}\0".encode()
-    sections.append((".symtab", 2, symbols, 5, _SYM.size))
-    sections.append((".strtab", 3, strings, 0, 0))
-    return _elf(sections, machine)
+    parts.append((".symtab", 2, symbols, 5, _SYM.size))
+    parts.append((".strtab", 3, strings, 0, 0))
+    parts += [(key, 1, data, 0, 0) for key, data in (sections or {}).items()]
+    return _elf(parts, machine)
 
 
 def signed(data: bytes, pkcs7: bytes) -> bytes:
