@@ -121,6 +121,9 @@ def explain_image(path: Path, host: HostFacts, policy: ImagePolicy | None = None
     if not path.is_dir() and path.suffix != ".raw":
         reason = Reason(Effect.SKIPPED, 'systemd looks at folders and files that end in ".raw"')
         return Verdict(path=path, name=name, kind=kind, reasons=(reason,))
+    if path.is_dir() and path.suffix == ".v":
+        why = "a folder of versions, of which systemd takes the newest; name that one"
+        return _hopeless(path, name, kind, why, Effect.UNKNOWN)
     try:
         seen = look(path)
         first = protect(seen, DEFAULTS[kind], verity=False) if seen.kind != "folder" else None

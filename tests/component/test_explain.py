@@ -169,6 +169,11 @@ def test_the_names_that_systemd_uses(tmp_path):
     assert (explain(one).name, explain(two).name) == ("x", "y")
 
 
+def test_a_folder_of_versions_is_not_taken_for_an_image(tmp_path):
+    (tmp_path / "x.raw.v").mkdir()
+    assert explain(tmp_path / "x.raw.v").effect is Effect.UNKNOWN
+
+
 @pytest.mark.parametrize(("value", "effect"), [(b"0", ANY), (b"1", STOP), (b"", STOP)])
 def test_an_xattr_lets_the_names_differ(tmp_path, value, effect):
     xattrs = (("user.extension-release.strict", value),)
