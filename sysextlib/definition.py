@@ -24,6 +24,7 @@ from sysextlib.verbs import (  # noqa: TC001 - read at run time
     Append,
     KeepOnly,
     KernelModules,
+    Membership,
     Presets,
     Remove,
     Symlink,
@@ -31,6 +32,7 @@ from sysextlib.verbs import (  # noqa: TC001 - read at run time
     Tmpfiles,
     Transfer,
     Upholds,
+    UpholdWants,
     VendorEtc,
     Write,
 )
@@ -120,7 +122,10 @@ class SysextDef:
     presets: tuple[Presets, ...] = ()
     sysusers: tuple[Sysusers, ...] = ()
     tmpfiles: tuple[Tmpfiles, ...] = ()
+    membership: tuple[Membership, ...] = ()
     upholds: tuple[Upholds, ...] = ()
+    uphold_wants: tuple[UpholdWants, ...] = ()
+    udev_waits: bool = False
     kernel_modules: KernelModules | None = None
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ _UNIT = re.compile(
     r"[A-Za-z0-9:_.@\\-]{1,200}\."
     r"(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)"
 )
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _DROPIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*(?<!\.conf)")
 
 
@@ -130,6 +131,32 @@ class Presets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Make a user of the base or of systemd-userdbd a member of a group of the extension."""
+
+    user: str
+    group: str
+
+    def __post_init__(self) -> None:
+        for name in (self.user, self.group):
+            if not _ACCOUNT.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a user or group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpholdWants:
+    """Turn the links of ``target``.wants into a drop-in that upholds the units."""
+
+    target: str
+    dropin: str = ""
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        _check_unit(self.target)
+        _check_dropin(self.dropin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tmpfiles:
     """Lines for systemd-tmpfiles; without a path they go to the file that bears our name."""
 
@@ -163,10 +190,18 @@ class Upholds:
         if not self.units:
             raise ValueError("units must name at least one")
         for unit in (self.target, *self.units):
-            if not _UNIT.fullmatch(unit):
-                raise ValueError(f"{unit!r} is no name of a unit")
-        if self.dropin and not _DROPIN.fullmatch(self.dropin):
-            raise ValueError(f"{self.dropin!r} is no name of a drop-in; say it without .conf")
+            _check_unit(unit)
+        _check_dropin(self.dropin)
+
+
+def _check_unit(name: str) -> None:
+    if not _UNIT.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a unit")
+
+
+def _check_dropin(name: str) -> None:
+    if name and not _DROPIN.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a drop-in; say it without .conf")
 
 
 def _check_lines(lines: tuple[str, ...], regex: re.Pattern[str], format_name: str) -> None:

@@ -29,7 +29,10 @@ ORDER = (
     "presets",
     "sysusers",
     "tmpfiles",
+    "membership",
     "upholds",
+    "uphold_wants",
+    "udev_waits",
     "kernel_modules",
 )
 """By kind, whatever the order in the file; edits of one kind in the order of the file."""
@@ -78,7 +81,13 @@ def _steps(definition: SysextDef, context: EditContext) -> Iterator[Callable[[Tr
     lists: tuple[Sysusers | Tmpfiles, ...] = (*definition.sysusers, *definition.tmpfiles)
     for lines in lists:
         yield partial(files.add_lines, order=lines, definition=definition, context=context)
+    for member in definition.membership:
+        yield partial(files.membership, order=member, definition=definition, context=context)
     for uphold in definition.upholds:
         yield partial(files.upholds, order=uphold, definition=definition, context=context)
+    for wants in definition.uphold_wants:
+        yield partial(units.uphold_wants, order=wants, definition=definition, context=context)
+    if definition.udev_waits:
+        yield partial(files.udev_waits, definition=definition, context=context)
     if definition.kernel_modules is not None:
         yield partial(modules.add_modules, definition=definition, context=context)

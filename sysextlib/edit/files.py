@@ -9,13 +9,22 @@ from sysextlib.edit.changes import Change, EditContext, Edited, nothing_matched
 from sysextlib.edit.paths import relocate
 from sysextlib.errors import EditError, nearest
 from sysextlib.tree import Content, Entry, Kind, Tree, file_entry, link_entry
-from sysextlib.verbs import Append, Sysusers, Tmpfiles, Upholds, VendorEtc, VendorHow
+from sysextlib.verbs import (
+    Append,
+    Membership,
+    Sysusers,
+    Tmpfiles,
+    Upholds,
+    VendorEtc,
+    VendorHow,
+)
 
 if TYPE_CHECKING:
     from sysextlib.definition import SysextDef
 
 LARGEST_TEXT = 1 << 20  # bytes of a file that is read or has lines appended
 UNITS = "usr/lib/systemd/system"
+MERGED = "systemd-sysext.service"  # what merges extensions at boot
 
 
 def put(tree: Tree, entry: Entry, definition: SysextDef, verb: str) -> Edited:
@@ -98,6 +107,35 @@ def vendor_etc(tree: Tree, order: VendorEtc, definition: SysextDef, context: Edi
     edited = add_lines(tree, Tmpfiles(lines=(line,), path=order.conf), definition, context)
     moved = Change(goal, "vendor_etc", f"from {order.path}, {order.how} at boot")
     return Edited(edited.tree, (moved, *edited.log))
+
+
+def membership(
+    tree: Tree, order: Membership, definition: SysextDef, context: EditContext
+) -> Edited:
+    """Add the file by which systemd-userdbd knows a member of a group: nss-systemd(8).
+
+    Its name says all; upstream's holds a blank, because a file of no bytes would not survive some
+    tools.
+    """
+    path = f"usr/lib/userdb/{order.user}:{order.group}.membership"
+    entry = file_entry(path, b" \n", mtime=context.epoch, origin="definition")
+    return put(tree, entry, definition, "membership")
+
+
+def udev_waits(tree: Tree, definition: SysextDef, context: EditContext) -> Edited:
+    """Have udev start after extensions are merged, from the second boot on.
+
+    When udev starts, the extension with its drop-in is not there yet; so systemd-tmpfiles copies
+    the drop-in to /etc, where the next boot finds it.
+    """
+    name = f"systemd-udevd.service.d/10-{definition.key}.conf"
+    path = f"{UNITS}/{name}"
+    text = f"[Unit]\nAfter={MERGED}\n"
+    entry = file_entry(path, text.encode(), mtime=context.epoch, origin="definition")
+    made = put(tree, entry, definition, "udev_waits")
+    line = f"C /etc/systemd/system/{name} - - - - /{path}"
+    edited = add_lines(made.tree, Tmpfiles(lines=(line,)), definition, context)
+    return Edited(edited.tree, (*made.log, *edited.log))
 
 
 def upholds(tree: Tree, order: Upholds, definition: SysextDef, context: EditContext) -> Edited:

@@ -6,15 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from sysextlib.edit.changes import Change, EditContext, Edited, nothing_matched
-from sysextlib.edit.files import LARGEST_TEXT, UNITS, put
+from sysextlib.edit.files import LARGEST_TEXT, UNITS, put, upholds
 from sysextlib.errors import EditError
 from sysextlib.tree import Entry, Kind, Tree, glob_regex, link_entry
+from sysextlib.verbs import Upholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sysextlib.definition import SysextDef
-    from sysextlib.verbs import Presets
+    from sysextlib.verbs import Presets, UpholdWants
 
 # systemd.unit(5), [Install]: the folder beside the named unit that the link goes into
 _FOLDERS = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"}
@@ -54,6 +55,30 @@ def enable_presets(
         tree = edited.tree
         log += edited.log
     return Edited(tree, tuple(log))
+
+
+def uphold_wants(
+    tree: Tree, order: UpholdWants, definition: SysextDef, context: EditContext
+) -> Edited:
+    """Turn the links of a target's .wants into a drop-in: in an extension they start nothing.
+
+    :raises EditError: there are none and the edit is not optional, or one leads to no unit.
+    """
+    folder = f"{UNITS}/{order.target}.wants"
+    links = [e for e in tree if e.path.rpartition("/")[0] == folder and e.kind is Kind.SYMLINK]
+    if not links:
+        if order.optional:
+            return Edited(tree)
+        raise nothing_matched("uphold_wants", f"link in {folder}")
+    names = tuple(sorted(link.name for link in links))
+    made = upholds(
+        tree, Upholds(target=order.target, units=names, dropin=order.dropin), definition, context
+    )
+    gone = {link.path for link in links}
+    if not [e for e in tree if e.path.startswith(folder + "/") and e.path not in gone]:
+        gone.add(folder)
+    log = [Change(link.path, "uphold_wants", "now in the drop-in") for link in links]
+    return Edited(made.tree.without(gone), (*made.log, *log))
 
 
 def _preset_lines(text: str) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ CATALOGUE = {
 }
 EDITS = (
     "remove", "keep_only", "copy", "move", "vendor_etc", "write", "symlink", "append", "presets",
-    "userdb", "sysusers", "tmpfiles", "upholds", "uphold_wants",
+    "membership", "sysusers", "tmpfiles", "upholds", "uphold_wants",
 )  # fmt: skip
 # What the packages of upstream lack, and those of another distribution or board have.
 ELSEWHERE = {("containerd", "replace"), ("docker", "replace"), ("python", "sitecustomize")}
@@ -80,6 +80,8 @@ def without_each(definition: SysextDef) -> Iterator[tuple[str, SysextDef]]:
         if entry.kind != "directory":
             rest = definition.files.select(lambda e, gone=entry: e.path != gone.path)
             yield f"file {entry.path}", replace(definition, files=rest)
+    if definition.udev_waits:
+        yield "udev_waits", replace(definition, udev_waits=False)
     if definition.kernel_modules is not None:
         yield "kernel_modules", replace(definition, kernel_modules=None)
 

@@ -7,7 +7,7 @@ from sysextlib.edit.changes import Edited
 from sysextlib.errors import EditError
 from sysextlib.toml_reader import TreePath
 from sysextlib.tree import Kind, Tree, file_entry, link_entry
-from sysextlib.verbs import Presets
+from sysextlib.verbs import Membership, Presets, UpholdWants
 from tests.builders.definition import CONTEXT, sysext
 
 UNIT = "usr/lib/systemd/system/"
@@ -84,3 +84,64 @@ def test_a_preset_that_enables_nothing_is_an_error_unless_optional(preset):
     with pytest.raises(EditError, match="presets found no"):
         enabled(preset, a_service="WantedBy=x.target")
     assert links(enabled(preset, optional=True, a_service="WantedBy=x.target")) == {}
+
+
+def wants(*links: str, optional: bool = False, dropin: str = "") -> Edited:
+    files = [file_entry(UNIT + "a.service", b""), file_entry(UNIT + "b@.service", b"")]
+    files += [link_entry(UNIT + link, "../" + link.rpartition("/")[2]) for link in links]
+    order = UpholdWants(target="multi-user.target", dropin=dropin, optional=optional)
+    return apply_edits(Tree(files), sysext(uphold_wants=(order,)), CONTEXT)
+
+
+def test_wants_links_become_a_drop_in_that_upholds():
+    folder = "multi-user.target.wants/"
+    edited = wants(folder + "a.service", folder + "b@1.service", "x.target.wants/a.service")
+    assert links(edited) == {"x.target.wants/a.service": "../a.service"}
+    content = edited.tree[UNIT + "multi-user.target.d/10-demo.conf"].content
+    assert content is not None
+    assert content.read() == b"[Unit]\nUpholds=a.service b@1.service\n"
+    assert UNIT + "multi-user.target.wants" not in edited.tree
+
+
+def test_a_folder_of_wants_with_more_than_links_stays():
+    link = link_entry(UNIT + "multi-user.target.wants/a.service", "../a.service")
+    more = file_entry(UNIT + "multi-user.target.wants/README", b"")
+    tree = Tree([file_entry(UNIT + "a.service", b""), link, more])
+    order = UpholdWants(target="multi-user.target", dropin="20-x")
+    edited = apply_edits(tree, sysext(uphold_wants=(order,)), CONTEXT)
+    assert more.path in edited.tree
+    assert UNIT + "multi-user.target.d/20-x.conf" in edited.tree
+
+
+def test_no_link_to_convert_is_an_error_unless_optional():
+    with pytest.raises(EditError, match="uphold_wants found no link"):
+        wants()
+    assert wants(optional=True).log == ()
+
+
+def test_a_link_to_a_unit_that_is_not_there_is_an_error():
+    with pytest.raises(EditError, match=r"no unit c\.service"):
+        wants("multi-user.target.wants/c.service")
+
+
+def test_a_member_of_a_group_is_a_file_that_userdbd_reads():
+    order = Membership(user="core", group="incus-admin")
+    edited = apply_edits(Tree(), sysext(membership=(order,)), CONTEXT)
+    content = edited.tree["usr/lib/userdb/core:incus-admin.membership"].content
+    assert content is not None
+    assert content.read() == b" \n"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "A", "../x", "a:b"])
+def test_what_is_no_account_is_refused(name):
+    with pytest.raises(ValueError, match="no name of a user or group"):
+        Membership(user=name, group="g")
+
+
+def test_udev_waits_by_a_drop_in_that_the_next_boot_finds():
+    edited = apply_edits(Tree(), sysext(udev_waits=True), CONTEXT)
+    path = UNIT + "systemd-udevd.service.d/10-demo.conf"
+    texts = {e.path: e.content.read().decode() for e in edited.tree if e.content}
+    assert texts[path] == "[Unit]\nAfter=systemd-sysext.service\n"
+    line = f"C /etc/systemd/system/systemd-udevd.service.d/10-demo.conf - - - - /{path}\n"
+    assert texts["usr/lib/tmpfiles.d/10-demo.conf"] == line
