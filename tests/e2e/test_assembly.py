@@ -15,6 +15,7 @@ from sysextlib.errors import ToolError
 from sysextlib.system.run import run
 from tests.builders.base import lay_out, small_base, tree_of, write_squashfs
 from tests.builders.catalogue import OS_RELEASE, all_packages, base_paths
+from tests.builders.checkout import copy_checkout
 from tests.builders.needs import require_tool, unmet
 from tests.builders.tools import image_tools
 from tests.builders.world import World, make_world
@@ -117,17 +118,7 @@ def test_a_named_extension_brings_those_below_it(usr, tmp_path):
 
 def test_the_third_sees_the_first(usr, tmp_path):
     """Three in a chain, in a checkout of its own, as the catalogue has only two."""
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    for name in ("build_sysext.py", "sysextlib", "board_overlays"):
-        (checkout / name).symlink_to(ROOT / name)
-    # the program's own folder is found through the link, so the catalogue is named by a copy
-    (checkout / "sysextlib").unlink()
-    shutil.copytree(ROOT / "sysextlib", checkout / "sysextlib",
-                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
-    (checkout / "build_sysext.py").unlink()
-    shutil.copyfile(ROOT / "build_sysext.py", checkout / "build_sysext.py")
-    shutil.copytree(ROOT / "sysexts", checkout / "sysexts")
+    checkout = copy_checkout(tmp_path / "checkout").parent
     third = checkout / "sysexts/third"
     third.mkdir()
     (third / "sysext.toml").write_text(
