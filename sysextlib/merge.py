@@ -95,7 +95,7 @@ def _merge_here(
 def _merge_by_emerge(
     order: Order, inputs: Inputs, sdk: Sdk, stage: Staging, progress: Progress
 ) -> Merged:
-    call = _call(order, inputs, sdk, stage)
+    call = emerge_call(order, inputs, sdk, sdk.scratch or str(stage.folder("sdk")))
     log = stage.scratch / "emerge.log"
     kept = OutputNames(order.name).emerge_log
     with progress.step("Merge with emerge in the SDK"):
@@ -115,7 +115,7 @@ def _merge_by_emerge(
     return Merged(plan, files, packages, installed)
 
 
-def _call(order: Order, inputs: Inputs, sdk: Sdk, stage: Staging) -> EmergeCall:
+def emerge_call(order: Order, inputs: Inputs, sdk: Sdk, scratch: str) -> EmergeCall:
     """Put together what emerge is told: the order's own, over what is in the SDK."""
     definition = order.definition
     flags = [*definition.use, *(flag for rule in inputs.use for flag in rule.flags)]
@@ -141,7 +141,7 @@ def _call(order: Order, inputs: Inputs, sdk: Sdk, stage: Staging) -> EmergeCall:
         below=below,
         packages=sdk.packages,
         remote=sdk.remote,
-        scratch=sdk.scratch or str(stage.folder("sdk")),
+        scratch=scratch,
         jobs=inputs.jobs,
     )
 

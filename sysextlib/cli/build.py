@@ -54,7 +54,7 @@ def build(call: Call) -> int:
         progress = view.build("build_sysext")
         job = prepare(call, progress)
         keys = prepare_keys(call, progress)
-        with with_installer(call, job.inputs, progress) as inputs:
+        with with_installer(call, job.inputs, progress, job.orders) as inputs:
             receipts, failed = _build_shared(replace(job, inputs=inputs), keys, view)
     if call.on("json"):
         print(receipt_json(receipts, failed))

@@ -42,7 +42,7 @@ def compare_installers(call: Call) -> int:
         progress = view.build("compare-installers")
         job = prepare(call, progress)
         keys = prepare_keys(call, progress)
-        with with_installer(call, job.inputs, progress) as inputs:
+        with with_installer(call, job.inputs, progress, job.orders) as inputs:
             for order in job.orders:
                 found[order.name] = _compare(order, inputs, keys, view, Path(scratch))
     if call.on("json"):

@@ -12,19 +12,21 @@ from urllib.parse import urlsplit
 
 from sysextlib.binpkg.binhost import FolderBinhost
 from sysextlib.board import Installer
+from sysextlib.cli.build_missing import build_missing
 from sysextlib.cli.find_base import ROOT
 from sysextlib.cli.flags import COMPARE
 from sysextlib.errors import BoardError, ToolError, UsageError, VersionMismatchError
 from sysextlib.install.emerge import Sdk
+from sysextlib.system.cache import cache_root
 from sysextlib.version_file import read_version_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sysextlib.board import Board
     from sysextlib.cli.flags import Call
     from sysextlib.install.emerge import Runner
-    from sysextlib.order import Inputs
+    from sysextlib.order import Inputs, Order
     from sysextlib.progress import Progress
     from sysextlib.system.docker import Bind, Container, Engine
 
@@ -32,15 +34,29 @@ NATIVE, SDK, EMERGE = "native", "sdk", "emerge"
 DEBIAN_CHROOT = Path("/etc/debian_chroot")  # how upstream's scripts tell that they are in the SDK
 SOURCE = "/mnt/host/source"  # where the SDK has the checkout
 SDK_VERSION_FILE = f"{SOURCE}/.repo/manifests/version.txt"
+SIGNING = ("MODULES_SIGN_KEY", "MODULES_SIGN_CERT")  # of kernel modules, as the SDK calls them
 BASES = "build-sysext-bases"  # the volume of unpacked base images, which outlives builds
 
 
 @contextlib.contextmanager
-def with_installer(call: Call, inputs: Inputs, progress: Progress) -> Iterator[Inputs]:
+def with_installer(
+    call: Call, inputs: Inputs, progress: Progress, orders: Sequence[Order] = ()
+) -> Iterator[Inputs]:
     """Yield the inputs with the installer that call and board choose, ready to be used.
+
+    With --build_missing, what ``orders`` lack is in the binhosts by then.
 
     :raises SysextError: it cannot be had.
     """
+    with _ready(call, inputs, progress) as ready:
+        if call.on("build_missing"):
+            yield build_missing(orders, ready, cache_root(), progress)
+        else:
+            yield ready
+
+
+@contextlib.contextmanager
+def _ready(call: Call, inputs: Inputs, progress: Progress) -> Iterator[Inputs]:
     who = _chosen(call)
     if who == EMERGE:
         yield replace(inputs, sdk=_here(call, inputs))
@@ -117,10 +133,19 @@ def _container(call: Call, inputs: Inputs, engine: Engine, progress: Progress) -
     ]
     folders, remote = _binhosts(inputs)
     packages = [
-        Bind(source=folder.resolve(), target=f"{HERE}/packages/{number}")
+        Bind(
+            source=folder.resolve(),
+            target=f"{HERE}/packages/{number}",
+            writable=call.on("build_missing") and number == 0,
+        )
         for number, folder in enumerate(folders)
     ]
-    binds = [base, *pkginfo, *packages, *_checkout()]
+    signing = {
+        name: Bind(source=Path(os.environ[name]).resolve(), target=f"{HERE}/signing/{name}")
+        for name in SIGNING
+        if os.environ.get(name)
+    }
+    binds = [base, *pkginfo, *packages, *signing.values(), *_checkout()]
     with (
         progress.step(f"Start {image}"),
         contextlib.ExitStack() as starting,
@@ -138,6 +163,7 @@ def _container(call: Call, inputs: Inputs, engine: Engine, progress: Progress) -
             packages=packages[0].target if packages else "",
             remote=(*(f"file://{bind.target}" for bind in packages[1:]), *remote),
             scratch=f"{HERE}/scratch",
+            signing={name: bind.target for name, bind in signing.items()},
             keep_log=call.on("emerge_log"),
         )
 

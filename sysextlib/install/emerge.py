@@ -23,14 +23,9 @@ if TYPE_CHECKING:
 SCRIPT: Final = Path(__file__).with_name("emerge.sh")
 # A namespace of processes makes sure that nothing outlives the script, one of mounts likewise.
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
-OPTIONS = (
-    "--oneshot",
-    "--usepkgonly",
-    "--binpkg-respect-use=y",
-    "--verbose",
-    "--color=n",
-    "--with-bdeps=n",
-)
+OPTIONS = ("--oneshot", "--binpkg-respect-use=y", "--verbose", "--color=n")
+MERGE_OPTIONS = ("--usepkgonly", "--with-bdeps=n")
+BUILD_OPTIONS = ("--usepkg", "--with-bdeps=y")
 # -ebuild-locks, binpkg-multi-instance: as upstream's build_sysext. Two packages with the same file
 # are compared afterwards, as are packages and base; emerge would refuse also what is equal.
 FEATURES = "-ebuild-locks binpkg-multi-instance -collision-protect -protect-owned -news"
@@ -97,6 +92,9 @@ class EmergeCall:
     :param pkginfo: package databases above the base, the later above the earlier.
     :param below: files of var/db/pkg of what counts as installed beside those.
     :param packages: the folder of binary packages, "" for none; ``remote``: URLs of others.
+    :param build: make binary packages from source, into ``packages``, instead of installing them;
+        no base takes part.
+    :param signing: MODULES_SIGN_KEY and MODULES_SIGN_CERT, which ebuilds of kernel modules read.
     """
 
     board: str
@@ -107,6 +105,8 @@ class EmergeCall:
     base: str
     base_digest: str
     bases: str
+    build: bool = False
+    signing: Mapping[str, str] = field(default_factory=dict)
     pkginfo: tuple[str, ...] = ()
     below: Mapping[str, bytes] = field(default_factory=dict)
     packages: str
@@ -116,7 +116,8 @@ class EmergeCall:
 
     def argv(self) -> tuple[str, ...]:
         """Return the command line."""
-        options = [*OPTIONS, f"--jobs={self.jobs}"]
+        by_mode = BUILD_OPTIONS if self.build else MERGE_OPTIONS
+        options = [*OPTIONS, *by_mode, f"--jobs={self.jobs}"]
         if self.remote:
             options.append("--getbinpkg")
         script = SCRIPT.read_text(encoding="utf-8")
@@ -127,14 +128,16 @@ class EmergeCall:
         return {
             "BOARD": self.board,
             "ROOT_NAME": self.root_name,
-            "USE_FLAGS": self.use,
+            "MODE": "build" if self.build else "merge",
+            "GIVEN_USE": self.use,
+            "GIVEN_PORTAGE_BINHOST": " ".join(self.remote),
+            **{f"GIVEN_{name}": value for name, value in self.signing.items()},
             "FEATURES": FEATURES,
             "BASE": self.base,
             "DIGEST": self.base_digest,
             "BASES": self.bases,
             "PKGINFO": "\n".join(self.pkginfo),
             "PACKAGES": self.packages,
-            "BINHOST": " ".join(self.remote),
             "SCRATCH": self.scratch,
             "INPUT_SIZE": str(len(self.feed())),
         }
@@ -152,11 +155,35 @@ class EmergeCall:
         return stream.getvalue()
 
 
+def run_emerge(
+    call: EmergeCall,
+    runner: Runner,
+    *,
+    out: Callable[[bytes], object],
+    log: Path,
+    progress: Progress,
+) -> EmergeLog:
+    """Run emerge as ``call`` says; ``log`` receives all that it says.
+
+    :param out: receives the layer that it wrote, as a tar.
+    :raises SysextError: it failed; the error shows the lines that matter.
+    """
+    with log.open("wb") as kept:
+        said = EmergeLog(progress, kept.write)
+        code = runner.run(
+            call.argv(), env=call.environment(), feed=call.feed(), out=out, err=said.feed
+        )
+    if code or said.state != "complete":
+        raise said.failure()
+    return said
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sdk:
     """An SDK that is ready, with the places where it sees our inputs; see ``EmergeCall``.
 
     :param scratch: a folder of the SDK for what emerge writes; "" when the build's own is seen.
+    :param signing: see ``EmergeCall``.
     :param keep_log: publish what emerge said also when it succeeded.
     """
 
@@ -167,6 +194,7 @@ class Sdk:
     packages: str = ""
     remote: tuple[str, ...] = ()
     scratch: str = ""
+    signing: Mapping[str, str] = field(default_factory=dict)
     keep_log: bool = False
 
 

@@ -3,6 +3,9 @@
 # ends, whatever way, every process and mount that it made is gone. sysextlib/install/emerge.py
 # starts it and says in the environment what is what; the arguments are those of emerge.
 #
+# MODE "merge" installs binary packages over a base image; "build" makes binary packages from source
+# in the board's own root, into the folder PACKAGES.
+#
 # Standard input: INPUT_SIZE bytes of a tar with package.use and var/db/pkg of what counts as
 # installed, then nothing until the caller hangs up, which ends this. Standard output: the layer
 # that emerge wrote, as a tar. Standard error: the log. A line that begins with "@" is for the caller.
@@ -77,28 +80,45 @@ base() {
     ln -s "$kept" "$here/base"
 }
 
-if [[ -n $BASES ]]; then
-    base
-else
-    show "$BASE" "$here/base"
-fi
+# Lay a new layer over the base and all that counts as installed, and show both as $root.
+overlay() {
+    if [[ -n $BASES ]]; then
+        base
+    else
+        show "$BASE" "$here/base"
+    fi
 
-# The base lies lowest; a package database above another one is the newer.
-lower=$here/base
-number=0
-while IFS= read -r image; do
-    [[ -n $image ]] || continue
-    number=$((number + 1))
-    show "$image" "$here/pkginfo$number"
-    lower=$here/pkginfo$number:$lower
-done <<<"$PKGINFO"
-[[ -d $here/given/below ]] && lower=$here/given/below:$lower
+    # The base lies lowest; a package database above another one is the newer.
+    lower=$here/base
+    local number=0 image
+    while IFS= read -r image; do
+        [[ -n $image ]] || continue
+        number=$((number + 1))
+        show "$image" "$here/pkginfo$number"
+        lower=$here/pkginfo$number:$lower
+    done <<<"$PKGINFO"
+    [[ -d $here/given/below ]] && lower=$here/given/below:$lower
 
-# No redirects, indexes or references to lower files: the upper layer is read without the lower one.
-root=$here/$ROOT_NAME
-mkdir "$root"
-mount -t overlay build_sysext "$root" -o "lowerdir=$lower,upperdir=$here/upper,workdir=$here/work" \
-    -o redirect_dir=off,metacopy=off,index=off,xino=off || fault no-mount overlay
+    # No redirects, indexes or references to lower files: the upper layer is read without the lower one.
+    root=$here/$ROOT_NAME
+    mkdir "$root"
+    mount -t overlay build_sysext "$root" -o "lowerdir=$lower,upperdir=$here/upper,workdir=$here/work" \
+        -o redirect_dir=off,metacopy=off,index=off,xino=off || fault no-mount overlay
+}
+
+# Show the binary packages as $packages.
+own_packages() {
+    # Portage writes notes into PKGDIR, which belongs to others: they end in a layer of ours.
+    packages=$here/packages
+    if [[ -n $PACKAGES ]]; then
+        mkdir "$here"/packages "$here"/packages-{upper,work}
+        mount -t overlay build_sysext "$here/packages" \
+            -o "lowerdir=$PACKAGES,upperdir=$here/packages-upper,workdir=$here/packages-work" ||
+            fault no-mount overlay
+    else
+        mkdir "$here/packages"
+    fi
+}
 
 config=/build/$BOARD/etc/portage
 [[ -d $config ]] || fault no-board "/build/$BOARD"
@@ -111,37 +131,45 @@ else
 fi
 mount --bind "$here/portage" "$config" || fault no-mount bind
 
-# Portage writes notes into PKGDIR, which belongs to others: they end in a layer of ours.
-packages=$PACKAGES
-if [[ -n $packages ]]; then
-    mkdir "$here"/packages "$here"/packages-{upper,work}
-    mount -t overlay build_sysext "$here/packages" \
-        -o "lowerdir=$packages,upperdir=$here/packages-upper,workdir=$here/packages-work" ||
-        fault no-mount overlay
+mkdir "$here/logs"
+if [[ $MODE == build ]]; then
+    root=/build/$BOARD
+    packages=$PACKAGES
 else
-    mkdir "$here/packages"
+    overlay
+    own_packages
 fi
 
 environment=(
     HOME=/root TERM=dumb NOCOLOR=true LANG=C.UTF-8
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    PKGDIR="$here/packages" PORTAGE_TMPDIR="$here/tmp" PORTAGE_LOGDIR="$here/logs"
+    PKGDIR="$packages" PORTAGE_TMPDIR="$here/tmp" PORTAGE_LOGDIR="$here/logs"
     FEATURES="$FEATURES" CONFIG_PROTECT="-*" EMERGE_DEFAULT_OPTS=
 )
-[[ -z $USE_FLAGS ]] || environment+=(USE="$USE_FLAGS")
-[[ -z $BINHOST ]] || environment+=(PORTAGE_BINHOST="$BINHOST")
-mkdir "$here/logs"
+for name in USE PORTAGE_BINHOST MODULES_SIGN_KEY MODULES_SIGN_CERT; do
+    given=GIVEN_$name
+    [[ -z ${!given:-} ]] || environment+=("$name=${!given}")
+done
 
-code=0
-env -i "${environment[@]}" emerge --root="$root" --config-root="/build/$BOARD" \
-    --sysroot="/build/$BOARD" "$@" </dev/null 3>&- 8>&- 9>&- &
-wait $! || code=$?
-if ((code)); then
-    # What a hook said before it died is in the package's own log.
-    find "$here/logs" -maxdepth 1 -name '*.log' -size +0 -exec tail -n 40 {} + || true
-    echo "@emerge-failed $code"
-    exit 1
+# Run emerge for $root, and end with what the packages' own logs say when it fails.
+run_emerge() {
+    local code=0
+    env -i "${environment[@]}" emerge --root="$root" --config-root="/build/$BOARD" \
+        --sysroot="/build/$BOARD" "$@" </dev/null 3>&- 8>&- 9>&- &
+    wait $! || code=$?
+    if ((code)); then
+        find "$here/logs" -maxdepth 1 -name '*.log' -size +0 -exec tail -n 40 {} + || true
+        fault emerge-failed "$code"
+    fi
+}
+
+if [[ $MODE == build ]]; then
+    run_emerge --onlydeps --buildpkg "$@"
+    run_emerge --buildpkgonly "$@"
+    echo "@complete"
+    exit
 fi
+run_emerge "$@"
 echo "@emerge-done"
 umount "$root"
 tar --create --file=- --directory="$here/upper" --format=pax --sort=name --numeric-owner \

@@ -13,7 +13,7 @@ from sysextlib.binpkg.spool import Spool
 from sysextlib.binpkg.vdb import VDB, read_vdb
 from sysextlib.errors import MergeConflictError, PackageError, ResolveError
 from sysextlib.install.accounts import account_entry
-from sysextlib.install.emerge import EmergeLog
+from sysextlib.install.emerge import run_emerge
 from sysextlib.install.native import Installed, conflict_error
 from sysextlib.real_paths import LinkLoopError, RealPaths
 from sysextlib.tree import Entry, Kind, Tree, parents
@@ -76,18 +76,9 @@ def install_by_emerge(
     :raises MergeConflictError: two packages bring different files for one path.
     :raises SysextError: whatever else went wrong; the error shows the lines that matter.
     """
-    with log.open("wb") as kept, Spool.create(spool, "layer") as layer:
-        said = EmergeLog(progress, kept.write)
-        code = runner.run(
-            call.argv(),
-            env=call.environment(),
-            feed=call.feed(),
-            out=layer.write,
-            err=said.feed,
-        )
+    with Spool.create(spool, "layer") as layer:
+        said = run_emerge(call, runner, out=layer.write, log=log, progress=progress)
         layer.flush()
-        if code or said.state != "complete":
-            raise said.failure()
         try:
             image = read_stored_image(
                 layer.path,
