@@ -209,12 +209,14 @@ def _value(node: Expression, variables: Variables, depth: int) -> int:
             )
         else:
             value = _value(expression, variables, depth)
-        variables.set_number(*place, value)
+        name, subscript = place
+        variables.set_number(name, subscript, value)
         return value
     if kind in {"before", "behind"}:
         old = _read(node[2], variables, depth)
         new = _wrap(old + (1 if node[1] == "++" else -1))
-        variables.set_number(*node[2], new)
+        name, subscript = node[2]
+        variables.set_number(name, subscript, new)
         return new if kind == "before" else old
     if kind == "?":
         chosen = node[2] if _value(node[1], variables, depth) else node[3]

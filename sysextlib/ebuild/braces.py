@@ -28,6 +28,8 @@ def expand_braces(text: str, depth: int = 0) -> list[str]:
         return [text]
     if depth > 50:
         raise ScriptError("braces are nested too deep")
+    if text.count("{") * len(text) > MOST_CHARACTERS:
+        raise ScriptError("a word with too many braces")
     at = 0
     while at < len(text):
         char = text[at]

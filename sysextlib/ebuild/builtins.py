@@ -103,7 +103,7 @@ def set_(shell: Shell, arguments: list[Argument]) -> int:
             name = words.pop(0) if words else ""
         else:
             name = _SET_LETTERS.get(word[1:], "")
-        if name in {"noglob"}:
+        if name == "noglob":
             (shell.options.add if word[0] == "-" else shell.options.discard)(name)
         elif not (word[0] == "+" and word[1:] in {"e", "u", "x"}):
             raise UnsupportedError(f"set {word[:20]} {name[:20]}".rstrip())

@@ -50,7 +50,8 @@ def holds(shell: Shell, test: Test) -> bool:
         return unary(shell, operator, shell.expansion.word(test[1]))
     left = shell.expansion.word(test[1])
     if operator in {"==", "=", "!="}:
-        return _matches(shell, left, test[2]) == (operator != "!=")
+        matches = _matches(shell, left, test[2])
+        return matches if operator != "!=" else not matches
     if operator == "=~":
         return _regex(shell, left, test[2])
     right = shell.expansion.word(test[2])
@@ -63,7 +64,9 @@ def _matches(shell: Shell, left: str, word: Word) -> bool:
     if word.plain:
         return left == word.text
     spelled = shell.expansion.pattern(word_parts(word))
-    return compile_pattern(spelled, extended=True).fullmatch(left, shell.budget)
+    return compile_pattern(spelled, extended=True, budget=shell.budget).fullmatch(
+        left, shell.budget
+    )
 
 
 def _regex(shell: Shell, left: str, word: Word) -> bool:

@@ -27,6 +27,7 @@ from sysextlib.ebuild.parts import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sysextlib.ebuild.budget import Budget
     from sysextlib.ebuild.nodes import Word
     from sysextlib.ebuild.shell import Shell
 
@@ -40,8 +41,9 @@ _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
 class _Fields:
     """Fields that are being put together, each of pieces with whether they were quoted."""
 
-    def __init__(self, ifs: str) -> None:
+    def __init__(self, ifs: str, budget: Budget) -> None:
         self.ifs = ifs
+        self.budget = budget
         self.done: list[list[tuple[str, bool]]] = []
         self.pieces: list[tuple[str, bool]] = []
         self.open = False
@@ -64,6 +66,7 @@ class _Fields:
             if text[0] in _DEFAULT_IFS:
                 self.end()
             words = _DEFAULT_FIELD.findall(text)
+            self.budget.spend(len(words) + (len(text) >> 7))
             for word in words[:-1]:
                 self.add(word, quoted=False)
                 self.end()
@@ -74,6 +77,7 @@ class _Fields:
         elif not self.ifs:
             self.add(text, quoted=False)
         else:
+            self.budget.spend(len(text))
             self._split_by(text)
 
     def _split_by(self, text: str) -> None:
@@ -122,9 +126,10 @@ class Expansion:
         return result
 
     def _fields_of(self, parts: tuple[Part, ...], result: list[str]) -> None:
-        fields = _Fields(self.ifs())
+        fields = _Fields(self.ifs(), self.shell.budget)
         self._emit(parts, fields)
         fields.end()
+        self.shell.budget.spend(2 * len(fields.done))
         for pieces in fields.done:
             if len(pieces) == 1 and pieces[0][1]:
                 result.append(pieces[0][0])
@@ -156,7 +161,7 @@ class Expansion:
 
     def _emit_parameter(self, part: Parameter, fields: _Fields) -> None:
         """Add the value of an unquoted parameter."""
-        chosen = special.alternative(self, part, quoted=False)
+        chosen = special.alternative(self, part)
         if chosen is not None:
             for inner in chosen:
                 # Literal text of ${x:-a b} is split as well.
@@ -188,7 +193,7 @@ class Expansion:
                 keeps = True
                 continue
             if isinstance(part, Parameter):
-                chosen = special.alternative(self, part, quoted=True)
+                chosen = special.alternative(self, part)
                 if chosen is not None:
                     if len(chosen) == 1 and isinstance(chosen[0], Parameter):
                         part = chosen[0]
@@ -218,7 +223,9 @@ class Expansion:
     def text(self, parts: tuple[Part, ...]) -> str:
         """Return the text of parts, without splitting and file names."""
         if len(parts) == 1:
-            return self._one(parts[0])
+            text = self._one(parts[0])
+            self.shell.budget.spend(len(text) >> 9)
+            return text
         text = "".join([self._one(part) for part in parts])
         self.shell.budget.spend_text(len(text))
         return text
@@ -233,7 +240,7 @@ class Expansion:
         if isinstance(part, Double):
             return self.text(part.parts)
         if isinstance(part, Parameter):
-            chosen = special.alternative(self, part, quoted=True)
+            chosen = special.alternative(self, part)
             if chosen is not None:
                 return self.text(chosen)
             value = value_of(self, part, quoted=True)
@@ -261,11 +268,13 @@ class Expansion:
             elif isinstance(part, Quoted | Double):
                 pieces.append(pattern.escape(self._one(part)))
             elif isinstance(part, Parameter):
-                chosen = special.alternative(self, part, quoted=False)
+                chosen = special.alternative(self, part)
                 pieces.append(self.pattern(chosen) if chosen is not None else self._one(part))
             else:
                 pieces.append(self._one(part))
-        return "".join(pieces)
+        text = "".join(pieces)
+        self.shell.budget.spend(len(text) >> 4)
+        return text
 
     def regex(self, parts: Sequence[Part]) -> str:
         """Return the regular expression that parts stand for, likewise."""
@@ -283,7 +292,9 @@ class Expansion:
         unquoted = "".join([text if not quoted else "q" for text, quoted in pieces])
         if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
             return True
-        return _GLOB.search(unquoted) is not None
+        return _GLOB.search(unquoted[: unquoted.rfind("]") + 1]) is not None or (
+            "*" in unquoted or "?" in unquoted
+        )
 
     def _glob(self, pieces: list[tuple[str, bool]], result: list[str]) -> None:
         """Expand file names: an ebuild may not depend on those of this machine."""
@@ -298,9 +309,9 @@ class Expansion:
         result.append(text)
 
 
-def split_fields(text: str, ifs: str) -> list[str]:
+def split_fields(text: str, ifs: str, budget: Budget) -> list[str]:
     """Split text as an unquoted expansion of it is split."""
-    fields = _Fields(ifs)
+    fields = _Fields(ifs, budget)
     fields.split(text)
     fields.end()
     return ["".join([piece for piece, _ in pieces]) for pieces in fields.done]

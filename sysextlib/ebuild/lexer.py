@@ -63,7 +63,8 @@ class BashLexer(Lexer):
     def __init__(self, lexer_conf: object) -> None:
         """Take what lark gives to any lexer; this one needs nothing of it."""
 
-    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:  # type: ignore[override]
+        """Yield the tokens of the text that lark holds."""
         source = lexer_state.text
         return _Scanner(getattr(source, "text", source), parser_state).tokens()
 

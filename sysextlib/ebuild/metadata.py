@@ -199,7 +199,7 @@ def _printed(shell: EbuildShell, value: str) -> str:
 def _split(shell: EbuildShell, value: str) -> list[str]:
     from sysextlib.ebuild.expansion import split_fields
 
-    return split_fields(value, shell.expansion.ifs())
+    return split_fields(value, shell.expansion.ifs(), shell.budget)
 
 
 def _is_set(shell: EbuildShell, name: str) -> bool:

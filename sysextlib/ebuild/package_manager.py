@@ -184,7 +184,7 @@ def has(shell: Shell, arguments: list[Argument]) -> int:
 
 
 def hasv(shell: Shell, arguments: list[Argument]) -> int:
-    """The same, and write it when it is."""
+    """Tell the same, and write the word when it is."""
     status = has(shell, arguments)
     if status == 0:
         write(shell, shell.argument_text(arguments[0]) + "\n")
@@ -239,7 +239,7 @@ class Commands(Mapping[str, "Builtin"]):
     def __contains__(self, name: object) -> bool:
         return name in self._all
 
-    def get(self, name: str, default: object = None) -> Builtin | None:  # type: ignore[override]
+    def get(self, name: str, default: object = None) -> Builtin | None:  # type: ignore[override]  # noqa: ARG002
         """Return a command, or None."""
         return self._all.get(name)
 

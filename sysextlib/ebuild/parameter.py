@@ -14,10 +14,11 @@ from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sysextlib.ebuild.budget import Budget
     from sysextlib.ebuild.expansion import Expansion
     from sysextlib.ebuild.variables import Variable
 
-Value: TypeAlias = "str | None | list[str]"
+Value: TypeAlias = "str | list[str] | None"
 """A list where ``@`` or ``*`` asked for all elements; None for what is not set."""
 
 _ARRAY_VARIABLES: Final = frozenset({"FUNCNAME", "BASH_SOURCE", "BASH_VERSINFO"})
@@ -117,7 +118,7 @@ def element(expansion: Expansion, variable: Variable, subscript: str) -> str | N
         return variable.text if index in {0, -1} else None
     items = variable.items or {}
     if index < 0:
-        index += (max(items) + 1) if items else 0  # type: ignore[type-var,operator]
+        index += (max(items) + 1) if items else 0
         if index < 0:
             raise ScriptError(f"subscript {subscript[:40]!r} is before the first element")
     return items.get(index)
@@ -144,8 +145,11 @@ def _operate(expansion: Expansion, part: Parameter, value: str | list[str]) -> s
     if operator == "@":
         return _transformed(expansion, part, value)
     change = _change(expansion, part)
+    budget = expansion.shell.budget
     if isinstance(value, list):
+        budget.spend(2 * len(value) + (sum(map(len, value)) >> 7))
         return [change(item) for item in value]
+    budget.spend_text(len(value))
     return change(value)
 
 
@@ -164,7 +168,7 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
         if operator == "/%":
             return lambda text: text + new
         return lambda text: text
-    pattern = compile_pattern(spelled, extended=shell.extended_glob)
+    pattern = compile_pattern(spelled, extended=shell.extended_glob, budget=budget)
     if operator in {"#", "##"}:
 
         def remove_prefix(text: str) -> str:
@@ -213,15 +217,18 @@ def _replacement(expansion: Expansion, part: Parameter) -> str:
     return expansion.text(part.operands[1])
 
 
-def _change_case(text: str, operator: str, spelled: str, extended: bool, budget: object) -> str:
+def _change_case(text: str, operator: str, spelled: str, extended: bool, budget: Budget) -> str:
     if not text.isascii():
         raise UnsupportedError("a change of case in text that is not ASCII")
-    change = str.upper if operator[0] == "^" else str.lower
-    if spelled not in {"", "?"}:
-        pattern = compile_pattern(spelled, extended=extended)
-        fits = lambda char: pattern.fullmatch(char, budget)  # type: ignore[arg-type]  # noqa: E731
-    else:
-        fits = lambda char: True  # noqa: E731, ARG005
+    change: Callable[[str], str] = str.upper if operator[0] == "^" else str.lower
+    if spelled in {"", "?"}:
+        return change(text) if len(operator) == 2 else change(text[:1]) + text[1:]
+    budget.spend(3 * len(text))
+    pattern = compile_pattern(spelled, extended=extended, budget=budget)
+
+    def fits(char: str) -> bool:
+        return pattern.fullmatch(char, budget)
+
     if len(operator) == 1:
         return change(text[0]) + text[1:] if text and fits(text[0]) else text
     return "".join([change(char) if fits(char) else char for char in text])
@@ -265,7 +272,7 @@ def _slice_list(
     else:
         variable = expansion.shell.variables.table.get(part.name)
         if variable is not None and variable.kind == INDEXED and variable.items:
-            keys = sorted(variable.items)  # type: ignore[type-var]
+            keys = sorted(variable.items)
             if offset < 0:
                 offset += int(keys[-1]) + 1
                 if offset < 0:
@@ -287,11 +294,12 @@ def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) 
             raise UnsupportedError("@a on what is no variable's name")
         flags = _attributes(variable) if variable else ""
         return [flags for _ in value] if isinstance(value, list) else flags
+    budget = expansion.shell.budget
     changes: dict[str, Callable[[str], str]] = {
         "Q": quote,
-        "U": lambda text: _change_case(text, "^^", "", False, None),
-        "L": lambda text: _change_case(text, ",,", "", False, None),
-        "u": lambda text: _change_case(text, "^", "", False, None),
+        "U": lambda text: _change_case(text, "^^", "", False, budget),
+        "L": lambda text: _change_case(text, ",,", "", False, budget),
+        "u": lambda text: _change_case(text, "^", "", False, budget),
     }
     change = changes.get(kind)
     if change is None:

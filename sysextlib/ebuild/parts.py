@@ -220,10 +220,10 @@ def parse_parameter(text: str, *, quoted: bool) -> Parameter:
     """
     prefix = ""
     at = 0
-    if len(text) > 1 and text[0] in "!#" and _BRACED_NAME.match(text, 1):
-        # ${#} and ${!} are names; ${#-x} and ${#:x} have the name # too
-        if not (text[0] == "#" and text[1] in "-?" and len(text) > 2):
-            prefix, at = text[0], 1
+    # ${#} and ${!} are names, and so is the # of ${#-x}
+    names_count = text[:1] == "#" and text[1:2] in {"-", "?"} and len(text) > 2
+    if text[:1] in {"!", "#"} and not names_count and _BRACED_NAME.match(text, 1):
+        prefix, at = text[0], 1
     match = _BRACED_NAME.match(text, at)
     if match is None:
         raise UnsupportedError(f"bad substitution ${{{text[:60]}}}")
@@ -254,11 +254,11 @@ def _operands(
     if operator in {"/", "//", "/#", "/%"}:
         # An anchored pattern may be empty; a slash that begins another is its first character.
         end = _slash(rest, 0 if operator in {"/#", "/%"} else 1)
-        texts = (rest[:end], rest[end + 1 :])
-        return tuple(parse_parts(text) for text in texts), texts
+        both = (rest[:end], rest[end + 1 :])
+        return tuple(parse_parts(text) for text in both), both
     if operator == ":":
         end = _colon(rest)
-        texts = (rest[:end], rest[end + 1 :]) if end < len(rest) else (rest,)
+        texts: tuple[str, ...] = (rest[:end], rest[end + 1 :]) if end < len(rest) else (rest,)
         return tuple(parse_parts(text, DOUBLE) for text in texts), texts
     if operator == "@":
         return (), (rest,)

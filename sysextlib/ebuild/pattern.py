@@ -25,6 +25,7 @@ SPECIAL: Final = frozenset("*?[\\")
 
 _GROUP: Final = re.compile(r"[?*+@!]\(")
 _DEEPEST: Final = 20
+_LONGEST_KEPT: Final = 500  # characters of patterns that are compiled once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Pattern:
         self.literal = literal
         self.extended = any(isinstance(node, Extended) for node in nodes)
         self.stars = sum(node is STAR for node in nodes)
-        self._full = self._long = self._short = None
+        self._full: re.Pattern[str] | None = None
+        self._long: re.Pattern[str] | None = None
+        self._short: re.Pattern[str] | None = None
         if not self.extended and literal is None:
             self._compile()
 
@@ -84,7 +87,7 @@ class Pattern:
     def _charge(self, text: str, budget: Budget, *, square: bool) -> None:
         size = len(text)
         if self.extended:
-            budget.spend(size * (size + 16) * len(self._nodes) // 500 + 20)
+            budget.spend(size + 20)  # the rest as it is matched
         elif square and self.stars:
             budget.spend(size * size // 1000 + 1)
         else:
@@ -97,7 +100,7 @@ class Pattern:
         self._charge(text, budget, square=False)
         if self._full is not None:
             return self._full.fullmatch(text) is not None
-        return bool(_Places(text).ends(self._nodes, 1) >> len(text) & 1)
+        return bool(_Places(text, budget).ends(self._nodes, 1) >> len(text) & 1)
 
     def prefix(self, text: str, budget: Budget, *, longest: bool) -> int | None:
         """Return the length of the longest or shortest beginning that matches, or None."""
@@ -108,7 +111,7 @@ class Pattern:
         if regex is not None:
             match = regex.match(text)
             return match.end() if match else None
-        ends = _Places(text).ends(self._nodes, 1)
+        ends = _Places(text, budget).ends(self._nodes, 1)
         return _highest(ends) if longest else _lowest(ends)
 
     def suffix(self, text: str, budget: Budget, *, longest: bool) -> int | None:
@@ -120,7 +123,7 @@ class Pattern:
         starts = range(size + 1) if longest else range(size, -1, -1)
         if self._full is not None:
             return next((at for at in starts if self._full.fullmatch(text, at)), None)
-        places = _Places(text)
+        places = _Places(text, budget)
         return next((at for at in starts if places.ends(self._nodes, 1 << at) >> size & 1), None)
 
     def matches(self, text: str, budget: Budget) -> Iterator[tuple[int, int]]:
@@ -128,16 +131,18 @@ class Pattern:
         if self.literal is not None:
             at = text.find(self.literal) if self.literal else -1
             while at >= 0:
+                budget.spend(1)
                 yield at, at + len(self.literal)
                 at = text.find(self.literal, at + len(self.literal))
             return
         self._charge(text, budget, square=True)
         if self._long is not None:
             for match in self._long.finditer(text):
+                budget.spend(1)
                 if match.end() > match.start():
                     yield match.span()
             return
-        places = _Places(text)
+        places = _Places(text, budget)
         at = 0
         while at < len(text):
             end = _highest(places.ends(self._nodes, 1 << at))
@@ -151,8 +156,10 @@ class Pattern:
 class _Places:
     """Matching by sets of places in one text; a set is the bits of a number."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, budget: Budget) -> None:
         self.text = text
+        self.spend = budget.spend
+        self.cost = 2 + (len(text) >> 8)
         self.all = (1 << (len(text) + 1)) - 1
         self.masks: dict[str, int] = {}
 
@@ -161,6 +168,7 @@ class _Places:
         for node in nodes:
             if not starts:
                 return 0
+            self.spend(self.cost)
             if isinstance(node, Extended):
                 starts = self._group(node, starts)
             elif node is STAR:
@@ -203,12 +211,24 @@ def _lowest(mask: int) -> int | None:
     return (mask & -mask).bit_length() - 1 if mask else None
 
 
-@functools.lru_cache(maxsize=2048)
-def compile_pattern(pattern: str, *, extended: bool) -> Pattern:
+def compile_pattern(pattern: str, *, extended: bool, budget: Budget) -> Pattern:
     """Compile a pattern.
 
     :param extended: groups such as @(a|b) are understood.
+    :raises ScriptError: it is longer than any real one.
     """
+    if len(pattern) > _LONGEST_KEPT:
+        budget.spend(2 * len(pattern))
+        return _compile(pattern, extended)
+    return _kept(pattern, extended)
+
+
+@functools.lru_cache(maxsize=2048)
+def _kept(pattern: str, extended: bool) -> Pattern:
+    return _compile(pattern, extended)
+
+
+def _compile(pattern: str, extended: bool) -> Pattern:
     nodes, _ = _read(pattern, 0, extended=extended, inner=False, depth=0)
     literal = _literal(nodes)
     return Pattern(nodes, literal)
@@ -217,7 +237,7 @@ def compile_pattern(pattern: str, *, extended: bool) -> Pattern:
 def _literal(nodes: tuple[Node, ...]) -> str | None:
     text = []
     for node in nodes:
-        if isinstance(node, Extended) or node is STAR or node.regex in {"."}:
+        if isinstance(node, Extended) or node is STAR or node.regex == ".":
             return None
         if node.regex.startswith("[") and len(node.regex) > 1:
             return None
@@ -230,6 +250,7 @@ def _read(
 ) -> tuple[tuple[Node, ...], int]:
     """Read nodes up to the end, or in a group up to | or ) that ends them."""
     nodes: list[Node] = []
+    last = text.rfind("]")
     while at < len(text):
         char = text[at]
         if inner and char in "|)":
@@ -247,7 +268,7 @@ def _read(
         elif char == "?":
             nodes.append(One("."))
             at += 1
-        elif char == "[" and (bracket := bracket_regex(text, at, escapes=True)):
+        elif char == "[" and at < last and (bracket := bracket_regex(text, at, escapes=True)):
             nodes.append(One(bracket[0]))
             at = bracket[1]
         else:

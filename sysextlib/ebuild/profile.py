@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.make_defaults import read_make_defaults
@@ -20,6 +19,7 @@ from sysextlib.gentoo.package import Package
 from sysextlib.gentoo.use import parse_iuse
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sysextlib.ebuild.metadata import Metadata

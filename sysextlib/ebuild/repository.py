@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sysextlib.ebuild.failure import refused
@@ -15,6 +14,7 @@ from sysextlib.errors import EbuildError, ValueSyntaxError, nearest
 from sysextlib.gentoo.cpv import Cpv
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Iterator, Mapping, Sequence
 
     from sysextlib.ebuild.nodes import Block

@@ -128,7 +128,7 @@ _IN_ARITHMETIC: Final = re.compile(r"\\.|'[^']*'|[\"$`()]", re.DOTALL)
 
 
 def arithmetic_end(text: str, at: int) -> int:
-    """Return where ``((...))`` ends, or 0 when it is no arithmetic; ``at`` is behind the opening."""
+    """Return where ``((...))`` ends, or 0 when it is none; ``at`` is behind the opening."""
     depth = 0
     here = at
     while match := _IN_ARITHMETIC.search(text, here):
@@ -248,7 +248,7 @@ def heredoc_delimiter(text: str, at: int) -> tuple[str, bool, bool, int]:
 
 def heredoc_body(text: str, at: int, delimiter: str, *, strip: bool) -> tuple[str, int]:
     """Return the lines from ``at`` up to the delimiter, and the offset behind its line."""
-    lines = []
+    lines: list[str] = []
     here = at
     while here < len(text):
         end = text.find("\n", here)
@@ -321,9 +321,8 @@ def commands_end(text: str, at: int, closer: str) -> int:
             stack.pop()
         elif token == "case" and closer == ")" and _leads(text, start, at):
             stack.append("case")
-        elif token == "esac" and closer == ")" and stack and stack[-1] == "case":
-            if _leads(text, start, at, closing=True):
-                stack.pop()
+        elif token == "esac" and closer == ")" and stack[-1:] == ["case"]:
+            stack.pop()
     what = "command substitution or subshell" if closer == ")" else "function or group"
     raise ScriptSyntaxError(f"unterminated {what}", max(at - 1, 0))
 

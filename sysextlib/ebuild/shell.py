@@ -151,20 +151,19 @@ class Shell:
     def _simple(self, node: Simple) -> int:
         self.line = node.line
         self.budget.spend(COMMAND)
+        self.substituted = None
         if not node.words:
-            self.substituted = None
             if node.redirects:
                 raise UnsupportedError("a redirection without a command")
             for item in node.assigns:
                 assign(self, item)
             self.last_argument = ""
-            return self.substituted or 0
-        self.substituted = None
+            return self._last_substituted()
         arguments = self._arguments(node.words)
         if not arguments:
             for item in node.assigns:
                 assign(self, item)
-            return self.substituted or 0
+            return self._last_substituted()
         name, *rest = arguments
         assert isinstance(name, str)
         if not node.redirects and not node.assigns:
@@ -178,6 +177,10 @@ class Shell:
         last = arguments[-1]
         self.last_argument = last if isinstance(last, str) else last.text
         return status
+
+    def _last_substituted(self) -> int:
+        """Return the status of the last substitution of this command, 0 when it had none."""
+        return self.substituted or 0
 
     def _arguments(self, words: Sequence[Word | Assign]) -> list[Argument]:
         result: list[Argument] = []
@@ -248,10 +251,7 @@ class Shell:
         self.frames.append(Frame(name, file))
         self.variables.enter()
         try:
-            if function.subshell:
-                status = self.in_subshell(body)
-            else:
-                status = self.run(body) if body else 0
+            status = self.in_subshell(body) if function.subshell else self.run(body) if body else 0
         except Return as end:
             status = end.status
         finally:
@@ -456,7 +456,7 @@ class Shell:
         if word.plain:
             return subject == word.text
         spelled = self.expansion.pattern(word_parts(word))
-        pattern = compile_pattern(spelled, extended=self.extended_glob)
+        pattern = compile_pattern(spelled, extended=self.extended_glob, budget=self.budget)
         return pattern.fullmatch(subject, self.budget)
 
     def _group(self, node: Group) -> int:
@@ -505,7 +505,7 @@ class Shell:
         raise UnsupportedError("a command in the background")
 
 
-_RUN: Final[dict[type, Callable[[Shell, Command], int]]] = {  # type: ignore[type-arg]
+_RUN: Final[dict[type, Callable[[Shell, Command], int]]] = {
     Simple: Shell._simple,  # type: ignore[dict-item]
     AndOr: Shell._and_or,  # type: ignore[dict-item]
     Not: Shell._not,  # type: ignore[dict-item]

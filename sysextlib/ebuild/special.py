@@ -32,7 +32,7 @@ _WORKING_FOLDER: Final = ("portage", "_emerge", "gnupg", "__pycache__", "_legacy
 """What lies in the folder in which Portage sources ebuilds (its own package)."""
 
 
-def alternative(expansion: Expansion, part: Parameter, *, quoted: bool) -> tuple[Part, ...] | None:
+def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | None:
     """Return the parts that ``:-``, ``:=``, ``:+`` and their kin put in place of a parameter.
 
     None when the parameter's own value counts, or there is no such operator. ``:=`` assigns.
@@ -95,12 +95,12 @@ def may_match_files(spelled: str, *, extended: bool) -> bool:
     first, _, rest = spelled.lstrip("/").partition("/")
     folder = Path("/")
     if not spelled.startswith("/"):
-        compiled = compile_pattern(first, extended=extended)
+        compiled = compile_pattern(first, extended=extended, budget=budget)
         return any(compiled.fullmatch(name, budget) for name in _WORKING_FOLDER)
     while rest and not re.search(r"[*?\[\\]", first):
         folder /= first
         first, _, rest = rest.partition("/")
-    compiled = compile_pattern(first, extended=extended)
+    compiled = compile_pattern(first, extended=extended, budget=budget)
     try:
         return any(compiled.fullmatch(path.name, budget) for path in folder.iterdir())
     except OSError:

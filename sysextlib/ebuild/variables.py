@@ -63,7 +63,7 @@ class Variable:
         items = self.items or {}
         if self.kind == ASSOCIATIVE:
             return [items[key] for key in associative_order(items)]
-        return [items[key] for key in sorted(items)]  # type: ignore[type-var]
+        return [items[key] for key in sorted(items)]
 
     def keys(self) -> list[str]:
         """Return all subscripts."""
@@ -72,7 +72,7 @@ class Variable:
         items = self.items or {}
         if self.kind == ASSOCIATIVE:
             return [str(key) for key in associative_order(items)]
-        return [str(key) for key in sorted(items)]  # type: ignore[type-var]
+        return [str(key) for key in sorted(items)]
 
 
 def associative_order(items: dict[int | str, str]) -> list[int | str]:
