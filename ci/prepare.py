@@ -99,6 +99,8 @@ PROGRAMS = (
     Program("setfattr", "attr", "the tests compare with it"),
     Program("mount", "mount", "the tests look into images with it"),
     Program("find", "findutils", "the tests compare with it"),
+    Program("dockerd", "docker.io", "the tests merge in containers of it", (20, 10)),
+    Program("unshare", "util-linux", "emerge merges in namespaces of its own", (2, 32)),
 )
 PROGRAMS_WITHOUT_ROOT = (Program("newuidmap", "uidmap", "mmdebstrap without root"),)
 

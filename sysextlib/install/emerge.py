@@ -32,7 +32,7 @@ FEATURES = "-ebuild-locks binpkg-multi-instance -collision-protect -protect-owne
 LOG_KEPT = 4000  # lines of the log that are looked through for the message that matters
 SHOWN = 14  # lines of it that an error shows
 
-_INSTALLING = re.compile(r">>> Installing \((\d+) of (\d+)\) (\S+?)(::\S+)?$")
+_INSTALLING = re.compile(r">>> Installing \((\d+) of (\d+)\) (\S+?)(::\S+)?( |$)")
 _LISTED = re.compile(r"\[binary\s+([^\]]*)\]\s+(\S+?)(::\S+)?\s")
 _STATE = re.compile(r"^@(\S+) ?(.*)$")
 _RESOLVING = (  # how emerge begins to say that it found no plan

@@ -31,6 +31,7 @@ OPTIONS = (
     "--ip-forward=false",
     "--ip-masq=false",
 )
+IMAGE = "build-sysext-sdk:debian-13"
 STARTING = 60  # seconds for the daemon to answer
 # The stand-in states this version; so must a base that is used with it.
 OS_RELEASE = b'ID=sysext-demo\nVERSION_ID=1.0.0\nVERSION="1.0.0+build-7"\nBUILD_ID=build-7\n'
@@ -100,24 +101,62 @@ class Daemon:
         with environment(DOCKER_HOST=self.host), Engine.connect() as engine:
             yield engine
 
-    def docker(self, *words: str) -> str:
-        """Return what the docker client prints."""
-        done = subprocess.run(
-            ["docker", *words],
-            env={**os.environ, "DOCKER_HOST": self.host},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-        return done.stdout
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Any]:
+        """Yield a client of its interface."""
+        import docker
+
+        with contextlib.closing(docker.DockerClient(base_url=self.host, timeout=60)) as client:
+            yield client.api
+
+    def containers(self) -> list[str]:
+        """Return the ids of all containers, running or not."""
+        with self.client() as api:
+            return [found["Id"] for found in api.containers(all=True)]
+
+    def volumes(self) -> list[str]:
+        """Return the names of all volumes."""
+        with self.client() as api:
+            return [found["Name"] for found in api.volumes()["Volumes"] or []]
+
+    def programs(self, container: str) -> list[str]:
+        """Return the command lines of what runs in a container."""
+        with self.client() as api:
+            return [" ".join(row[1:]) for row in api.top(container, "-eo pid,args")["Processes"]]
+
+    @contextlib.contextmanager
+    def idle(
+        self, name: str, *, labels: Mapping[str, str] | None = None, sees: Path | None = None
+    ) -> Iterator[str]:
+        """Run a container of the SDK's stand-in that does nothing, as somebody else would.
+
+        :param sees: a folder that is mounted in it, at /mnt/world; it may mount then.
+        """
+        from docker.types import Mount
+
+        with self.client() as api:
+            more: dict[str, Any] = {}
+            if sees is not None:
+                more["mounts"] = [Mount("/mnt/world", str(sees), type="bind", read_only=True)]
+                more |= {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
+            config = api.create_host_config(network_mode="none", **more)
+            made = api.create_container(
+                IMAGE, entrypoint=["/bin/sleep", "1000"], name=name, labels=labels,
+                host_config=config,
+            )  # fmt: skip
+            try:
+                api.start(made["Id"])
+                yield made["Id"]
+            finally:
+                with contextlib.suppress(Exception):
+                    api.remove_container(made["Id"], force=True, v=True)
 
     def left(self) -> tuple[list[str], list[str], list[str]]:
         """Return the containers and volumes that there are, and what is mounted for emerge."""
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         return (
-            self.docker("ps", "--all", "--quiet").split(),
-            self.docker("volume", "ls", "--quiet").split(),
+            self.containers(),
+            self.volumes(),
             [line for line in mounts if "build_sysext" in line],
         )
 
@@ -126,7 +165,7 @@ class Daemon:
 def sdk_daemon() -> Iterator[Daemon]:
     """Run a dockerd that has the SDK's stand-in, for the length of the block."""
     require_root()
-    require_tool("dockerd", "docker", "mmdebstrap")
+    require_tool("dockerd", "mmdebstrap")
     folder = Path(tempfile.mkdtemp(prefix="sysextd-", dir="/tmp"))  # a socket's path must be short
     try:
         daemon = Daemon.start(folder)
@@ -217,6 +256,13 @@ pkg_postinst() { rm "${EROOT}"/usr/lib64/libc.so.6 || die; }
     + """
 src_install() { insinto /usr/share; echo w >writes; doins writes; }
 pkg_postinst() { date >"${EROOT}"/usr/share/made || die; }
+""",
+    "app-misc/masked-1": HEAD
+    + """
+src_install() {
+    insinto /usr/share/man/man1; echo m >m.1; doins m.1
+    insinto /usr/share; echo k >kept; doins kept
+}
 """,
     "app-misc/newer-1": HEAD
     + 'RDEPEND=">=sys-libs/glibc-3"\nsrc_install() { insinto /usr; echo n >n; doins n; }\n',

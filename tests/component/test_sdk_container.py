@@ -19,11 +19,10 @@ from sysextlib.system import docker as engines
 from sysextlib.system.docker import HERE, Bind
 from sysextlib.system.here import Here
 from sysextlib.tree import Kind
-from tests.builders.sdk import EBUILDS, HEAD, build_packages, sdk_daemon, sdk_world
+from tests.builders.sdk import EBUILDS, HEAD, IMAGE, build_packages, sdk_daemon, sdk_world
 
 pytestmark = [pytest.mark.tool, pytest.mark.root, pytest.mark.slow]
 
-IMAGE = "build-sysext-sdk:debian-13"
 ODD = """
 IUSE="+filecaps"
 src_install() {
@@ -171,24 +170,23 @@ def test_a_container_has_only_the_capabilities_that_are_named(daemon, world):
     with container(daemon, world) as running:
         said = bytearray()
         running.run(["cat", "/proc/self/status"], env={}, feed=b"", out=said.extend, err=print)
-        (inspected,) = (
-            daemon.docker("inspect", name, "--format", "{{.HostConfig.Privileged}}").strip()
-            for name in daemon.docker("ps", "--quiet").split()
-        )
+        with daemon.client() as api:
+            (found,) = daemon.containers()
+            config = api.inspect_container(found)["HostConfig"]
     bounding = next(line for line in said.decode().splitlines() if line.startswith("CapBnd"))
     assert int(bounding.split()[1], 16).bit_count() == len(engines.CAPABILITIES)
-    assert inspected == "false"
+    assert config["Privileged"] is False
+    assert config["NetworkMode"] == "none"
 
 
 def test_what_a_dead_build_left_is_removed_and_what_a_living_one_has_is_not(daemon, world):
-    dead = f"{engines.OWNER_LABEL}={engines.owner().rpartition(' ')[0]} 1"
-    daemon.docker("run", "--detach", "--interactive", f"--label={dead}", "--network=none",
-                  "--name=left-over", "--entrypoint=/bin/cat", IMAGE)  # fmt: skip
-    daemon.docker("volume", "create", f"--label={dead}", "left-over-volume")
-    with container(daemon, world), daemon.engine() as engine:
-        assert set(engine.sweep()) == {"left-over", "left-over-volume"}
-        assert len(daemon.docker("ps", "--all", "--quiet").split()) == 1
-    assert daemon.docker("ps", "--all", "--quiet") == ""
+    dead = {engines.OWNER_LABEL: f"{engines.owner().rpartition(' ')[0]} 1"}
+    with daemon.idle("left-over", labels=dead), daemon.client() as api:
+        api.create_volume("left-over-volume", labels=dead)
+        with container(daemon, world), daemon.engine() as engine:
+            assert set(engine.sweep()) == {"left-over", "left-over-volume"}
+            assert len(daemon.containers()) == 1
+    assert daemon.containers() == []
 
 
 def test_an_engine_that_does_not_answer_is_told_in_time(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Whole builds whose packages are merged by real emerge, in a container of a real daemon."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import docker.errors
 import pytest
 
+from sysextlib.base import open_base
 from tests.builders.sdk import EBUILDS, Daemon, build_packages, sdk_daemon, sdk_world
 from tests.builders.world import World
 
@@ -67,9 +70,10 @@ def wait_for_emerge(daemon: Daemon) -> str:
     """Return the id of the container in which a package's hook sleeps."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        for name in daemon.docker("ps", "--quiet").split():
-            if "sleep 300" in daemon.docker("top", name, "-eo", "pid,args"):
-                return name
+        for name in daemon.containers():
+            with contextlib.suppress(docker.errors.APIError):  # it is gone, or not yet running
+                if "sleep 300" in daemon.programs(name):
+                    return name
         time.sleep(0.2)
     raise AssertionError("the hook never began")
 
@@ -106,37 +110,97 @@ def test_compare_installers_shows_what_differs(daemon, packages, tmp_path):
     assert "/usr/share/made: only emerge has it" in done.stdout
 
 
+def test_only_our_own_installer_names_what_the_mask_kept_out(daemon, world, tmp_path):
+    native, sdk = tmp_path / "native", tmp_path / "sdk"
+    words = ("x", "app-misc/masked")
+    assert world.run(*words, output=native).returncode == 0
+    done = run(world, daemon, *words, output=sdk)
+    assert done.returncode == 0, done.stderr
+    assert (sdk / "x.raw").read_bytes() == (native / "x.raw").read_bytes()
+    assert "usr/share/man/man1/m.1" in (native / "x_dropped.txt").read_text()
+    assert "usr/share/man/man1/m.1" not in (sdk / "x_dropped.txt").read_text()
+
+
+def test_the_package_databases_hold_the_same_packages(daemon, world, tmp_path):
+    found = []
+    for who in ("native", "sdk"):
+        output = tmp_path / who
+        words = (*HELLO, "--generate_pkginfo", f"--installer={who}")
+        done = world.run(*words, output=output, env={"DOCKER_HOST": daemon.host})
+        assert done.returncode == 0, done.stderr
+        with open_base(world.base, [output / "hello_pkginfo.raw"]) as base:
+            found.append(base.installed)
+    assert [package.cpv for package in found[0]] == [package.cpv for package in found[1]]
+    assert len(found[0]) == 3
+
+
 def test_a_running_container_is_used_and_left_as_it_was(daemon, world, settled, tmp_path):
     output = tmp_path / "out"
-    name = "somebodys-sdk"
-    daemon.docker(
-        "run", "--detach", "--interactive", "--name", name, "--cap-add=SYS_ADMIN",
-        "--security-opt=apparmor=unconfined", "--network=none",
-        f"--volume={world.folder}:/mnt/world:ro", "--entrypoint=/bin/cat",
-        "build-sysext-sdk:debian-13",
-    )  # fmt: skip
-    try:
-        before = daemon.docker("diff", name), daemon.docker("top", name, "-eo", "args")
-        done = run(world, daemon, *HELLO, f"--sdk_container={name}", output=output)
+    with daemon.idle("somebodys-sdk", sees=world.folder) as name, daemon.client() as api:
+        before = daemon.programs(name)
+        done = run(world, daemon, *HELLO, "--sdk_container=somebodys-sdk", output=output)
         assert done.returncode == 0, done.stderr
         assert world.run(*HELLO, output=tmp_path / "native").returncode == 0
         assert (output / "hello.raw").read_bytes() == (tmp_path / "native/hello.raw").read_bytes()
-        assert daemon.docker("top", name, "-eo", "args") == before[1]
-        assert "/var/tmp/build_sysext/" not in daemon.docker("diff", name)
-    finally:
-        daemon.docker("rm", "--force", "--volumes", name)
+        assert daemon.programs(name) == before
+        changed = {change["Path"] for change in api.diff(name) or []}
+        assert not any(path.startswith("/var/tmp/build_sysext/") for path in changed)
+
+
+def test_a_killed_build_leaves_nothing_in_somebodys_container(daemon, world, settled, tmp_path):
+    with daemon.idle("somebodys-sdk", sees=world.folder) as name:
+        before = daemon.programs(name)
+        words = world.argv("x", "app-misc/sleeps", "--sdk_container=somebodys-sdk", output=tmp_path)
+        process = subprocess.Popen(
+            words,
+            env=world.environment(DOCKER_HOST=daemon.host),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert wait_for_emerge(daemon) == name
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 30
+        while daemon.programs(name) != before and time.monotonic() < end:
+            time.sleep(0.2)
+        assert daemon.programs(name) == before
 
 
 def test_a_container_that_does_not_see_the_inputs_is_refused(daemon, world, tmp_path):
-    name = "blind-sdk"
-    daemon.docker("run", "--detach", "--interactive", "--name", name, "--network=none",
-                  "--entrypoint=/bin/cat", "build-sysext-sdk:debian-13")  # fmt: skip
-    try:
-        done = run(world, daemon, *HELLO, f"--sdk_container={name}", output=tmp_path)
-    finally:
-        daemon.docker("rm", "--force", name)
+    with daemon.idle("blind-sdk"):
+        done = run(world, daemon, *HELLO, "--sdk_container=blind-sdk", output=tmp_path)
     assert done.returncode == 2
-    assert f"container {name} does not see {world.binhost}" in done.stderr
+    assert f"container blind-sdk does not see {world.binhost}" in done.stderr
+
+
+def test_a_container_that_is_not_there_is_named(daemon, world, tmp_path):
+    done = run(world, daemon, *HELLO, "--sdk_container=nobodys", output=tmp_path)
+    assert done.returncode == 25
+    assert "there is no container called nobodys" in done.stderr
+
+
+def test_a_package_that_no_binhost_has_is_built_from_source(daemon, packages, tmp_path):
+    world = sdk_world(tmp_path / "world", packages)
+    words = ("made", "app-misc/from-source")
+    without = run(world, daemon, *words, output=tmp_path / "out")
+    assert without.returncode == 11, without.stderr
+    done = run(world, daemon, *words, "--build_missing", output=tmp_path / "out", USE="loud")
+    assert done.returncode == 0, done.stderr
+    assert "usr/bin/made" in (tmp_path / "out/made_contents.txt").read_text()
+    (built,) = world.binhost.glob("app-misc/from-source/*")
+    again = run(world, daemon, *words, "--build_missing", output=tmp_path / "again", USE="loud")
+    assert again.returncode == 0, again.stderr
+    assert list(world.binhost.glob("app-misc/from-source/*")) == [built]
+    native = world.run(*words, output=tmp_path / "native", env={"USE": "loud"})
+    assert native.returncode == 0, native.stderr
+    images = [(tmp_path / name / "made.raw").read_bytes() for name in ("out", "again", "native")]
+    assert images[0] == images[1] == images[2]
+
+
+def test_building_missing_packages_natively_is_refused(world, tmp_path):
+    done = world.run(*HELLO, "--build_missing", output=tmp_path / "out")
+    assert done.returncode == 2
+    assert "add --installer=sdk" in done.stderr
 
 
 FAULTS = {
@@ -228,7 +292,9 @@ def test_emerge_outside_of_the_sdk_is_refused(world, tmp_path):
 
 def test_a_container_killed_from_outside_ends_the_build(daemon, world, settled, tmp_path):
     process = start(world, daemon, "x", "app-misc/sleeps", output=tmp_path)
-    daemon.docker("kill", wait_for_emerge(daemon))
+    container = wait_for_emerge(daemon)
+    with daemon.client() as api:
+        api.kill(container)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 25, error
     assert "the SDK container went away in the middle" in error
@@ -296,7 +362,7 @@ def test_a_daemon_that_dies_ends_the_build(packages, world, tmp_path):
         daemon.process = again.process
         done = run(world, daemon, *HELLO, output=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert container not in daemon.docker("ps", "--all", "--quiet")
+        assert container not in daemon.containers()
         assert daemon.left()[0] == []
 
 
