@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from sysextlib.base import open_base
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import BUILD, Call
-from sysextlib.cli.groups import choose_all
+from sysextlib.cli.groups import choose_all, full_catalogue
 from sysextlib.cli.installer import with_installer
 from sysextlib.cli.prepare import below, chosen_board, prepare, prepare_keys
 from sysextlib.cli.receipt import receipt_json, show_receipt
 from sysextlib.cli.views import choose_view
-from sysextlib.definition import load_catalogue
 from sysextlib.errors import DefinitionError, UsageError
 from sysextlib.image_root import merged_view, pack_root, place_extension
 from sysextlib.oem import fill_oem_partition, oem_definition
@@ -41,7 +40,7 @@ def base_sysexts(call: Call) -> int:
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder", hint="see --base_root")
     board = chosen_board(call)
-    chain = _chain(load_catalogue(ROOT), call.words, board)
+    chain = _chain(full_catalogue(ROOT), call.words, board)
     output = Path(call.text("image_builddir") or root.parent / "rootfs-included-sysexts")
     if ":" in str(output):
         raise UsageError(f"{output} cannot hold package databases: it has a colon in its name")
@@ -81,7 +80,7 @@ def oem_partition(call: Call) -> int:
         )
     oem = _required(call, "oem", "the id of the cloud or hypervisor")
     board = chosen_board(call)
-    catalogue = load_catalogue(ROOT)
+    catalogue = full_catalogue(ROOT)
     fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
     definition = oem_definition(oem, fitting, board)
     grub = call.text("grub_cfg")

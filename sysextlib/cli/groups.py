@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sysextlib.definition import GROUPS, choose
+from sysextlib.definition import GROUPS, choose, load_catalogue
 from sysextlib.errors import DefinitionError, nearest
+from sysextlib.keywords import with_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from sysextlib.board import Board
     from sysextlib.definition import SysextDef
+
+
+def full_catalogue(root: Path) -> Mapping[str, SysextDef]:
+    """Return the catalogue, with the arches of the ebuilds where the checkout has them.
+
+    :raises DefinitionError: a definition is wrong. :raises EbuildError: an ebuild is.
+    """
+    return with_keywords(load_catalogue(root), root)
 
 
 def choose_all(

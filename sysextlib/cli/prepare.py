@@ -12,8 +12,8 @@ from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import MERGING
-from sysextlib.cli.groups import choose_all
-from sysextlib.definition import Compression, SysextDef, adhoc, load_catalogue
+from sysextlib.cli.groups import choose_all, full_catalogue
+from sysextlib.definition import Compression, SysextDef, adhoc
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
@@ -145,7 +145,7 @@ def _definitions(
     call: Call, board: Board
 ) -> tuple[tuple[SysextDef, ...], Mapping[str, tuple[SysextDef, ...]]]:
     """Return what to build, and what lies below each."""
-    catalogue = load_catalogue(ROOT)
+    catalogue = full_catalogue(ROOT)
     atoms = [atom for atom in (call.text("metapkgs") or "").split(",") if atom]
     words = list(call.words)
     if not words:

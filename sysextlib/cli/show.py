@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 def catalogue(call: Call) -> int:
     """List the extensions that a board can have."""
-    from sysextlib.definition import load_catalogue
+    from sysextlib.cli.groups import full_catalogue
     from sysextlib.report.disk_usage import human
 
     if call.words:
         raise UsageError("list takes no words", {"given": " ".join(call.words)})
     board = chosen_board(call)
-    fitting = [one for one in load_catalogue(ROOT).values() if one.fits(board.name, board.arch)]
+    fitting = [one for one in full_catalogue(ROOT).values() if one.fits(board.name, board.arch)]
     if call.on("json"):
         values = [_row(one, _built(call, board, one)) for one in fitting]
         print(json.dumps({"board": board.name, "extensions": values}, indent=2))

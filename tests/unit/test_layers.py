@@ -10,7 +10,7 @@ LAYERS = [
     ["os_release", "toml_reader", "real_paths", "kernel_module"],
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
-    ["base", "changes", "releases"],
+    ["base", "changes", "releases", "keywords"],
     ["affected"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order", "explain", "image_root", "oem"],
