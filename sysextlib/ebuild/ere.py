@@ -215,10 +215,21 @@ class _Matcher:
             middle = ends.bit_length() - 1
             if not rest:
                 return end
-            if self.ends_of(rest, 1 << middle) >> end & 1:
-                return middle
             ends &= ~(1 << middle)
+            if self.ends_of(rest, 1 << middle) >> end & 1:
+                self._check_choice(node, rest, ends, end)
+                return middle
         raise AssertionError("a match that cannot be retraced")
+
+    def _check_choice(self, node: Node, rest: Sequence, ends: int, end: int) -> None:
+        """Refuse alternatives that match in several ways: the C library's choice is its own."""
+        if not isinstance(node, Group) or len(node.choices) < 2:
+            return
+        while ends:
+            middle = ends.bit_length() - 1
+            ends &= ~(1 << middle)
+            if self.ends_of(rest, 1 << middle) >> end & 1:
+                raise UnsupportedError("a regular expression whose groups match in several ways")
 
     def _capture_one(
         self, node: Node, start: int, end: int, spans: list[tuple[int, int] | None]

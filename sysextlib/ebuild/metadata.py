@@ -138,6 +138,9 @@ def _run(shell: EbuildShell, block: object, file: str) -> int:
     except RecursionError:
         raise refused("calls are nested too deep", shell.file or file, 1) from None
     except EbuildError as error:
+        if "line" not in error.facts:  # an eclass that is not there: where it is inherited
+            place = {"file": shell.file or file, "line": max(1, shell.base + shell.line)}
+            error = EbuildError(error.brief, {**place, **error.facts}, error.hint)
         raise _with_origin(error, file) from None
 
 

@@ -1,0 +1,81 @@
+"""Damaged ebuilds: refused or read, never a traceback and never for long."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sysextlib.ebuild.parts import plain_text, parse_parts
+from sysextlib.errors import SysextError
+from tests.builders.ebuild_repo import evaluate
+from tests.builders.shell_scripts import SCRIPTS
+
+ECLASS = """
+case ${EAPI} in 7|8) ;; *) die "EAPI ${EAPI}" ;; esac
+if [[ -z ${_E} ]]; then
+_E=1
+inherit f
+_e_globals() {
+	local a=( {1..3} ) x
+	for x in "${a[@]/#/e}"; do IUSE+=" ${x//[^a-z0-9]/_}"; done
+	[[ ${PV} =~ ^([0-9]+)\\. ]] && E_MAJOR=${BASH_REMATCH[1]}
+	printf -v E_TEXT '%s-%02d' "$(ver_cut 1-2)" "$(( E_MAJOR + 1 ))"
+}
+_e_globals
+fi
+EXPORT_FUNCTIONS src_test
+e_src_test() { :; }
+"""
+TEXT = """
+inherit e
+DESCRIPTION="some \\"quoted\\" text"
+SRC_URI="https://h/${P}.tar.gz -> ${PN}-${PV/_p/.}.tar.gz
+	test? ( ${E_TEXT} )"
+case ${PV} in 9999) inherit git ;; *) KEYWORDS="~amd64" ;; esac
+declare -A M=( [a]=1 ["b c"]=2 )
+for k in "${!M[@]}"; do IUSE+=" ${k// /-}"; done
+src_install() {
+	cat > x <<-EOF
+		${ED} }
+	EOF
+	sed -e 's:a:b:' || die "no $(echo "x" | tr x y)"
+}
+(( ${#M[@]} == 2 )) && RDEPEND="a/b:=[c(+)?]"
+"""
+PIECES = st.sampled_from(
+    [*"\"'`$(){}[]<>|&;#\\!*?~=+-/%:,@^\n\t \x01é", "$(", "${", "((", "))", "[[", "]]", "<<EOF\n"]
+    + ["EOF\n", "if ", "fi", "do ", "done", "case x in ", "esac", ";;", "while :; do ", "eval "]
+    + ["local ", "declare -A ", "set -- ", "shift", "return", "${!x}", "${a[@]}", "{1..99999}"]
+    + ["f() { f; }; f", "x+=$x$x", "inherit e", "EAPI=", "=( ", "$((", "=~ (a*)*b", "<<< "]
+)
+SOURCES = st.sampled_from([TEXT, ECLASS, *(script for script, _ in SCRIPTS)])
+
+
+@settings(max_examples=400, deadline=None)
+@given(SOURCES, st.lists(st.tuples(st.integers(0, 900), st.integers(0, 30), PIECES), max_size=5))
+def test_a_damaged_ebuild_is_read_or_refused_soon(text, edits):
+    for at, cut, piece in edits:
+        text = text[:at] + piece + text[at + cut :]
+    began = time.process_time()
+    try:
+        found = evaluate(text, eclasses={"e": ECLASS, "f": ":\n", "git": "IUSE=git\n"})
+    except SysextError as error:
+        assert str(error)
+    else:
+        assert "\n" not in "".join(found.values.values())
+    assert time.process_time() - began < 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_binary_files_are_read_or_refused(data):
+    try:
+        evaluate(data.decode("utf-8", "surrogateescape"))
+    except SysextError as error:
+        assert str(error)
+
+
+@given(st.text(alphabet="ab \t'\"\\$*?[]{}`()<>|&;#~\n", max_size=40))
+def test_text_in_single_quotes_stands_for_itself(text):
+    quoted = "'" + text.replace("'", "'\\''") + "'"
+    assert plain_text(parse_parts(quoted)) == text
