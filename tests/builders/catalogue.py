@@ -178,7 +178,8 @@ def base_paths() -> dict[str, bytes | str | None]:
 
 
 def _file(path: str, data: bytes) -> Entry:
-    mode = 0o755 if "/bin/" in path or "/libexec/" in path else 0o644
+    executable = "/bin/" in path or "/libexec/" in path or ".so." in path  # Portage sees to it
+    mode = 0o755 if executable else 0o644
     return file_entry(path, data, mode=mode, mtime=MTIME)
 
 
