@@ -96,7 +96,7 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
         text = shell.expansion.text(word_parts(word))
         found.append((_key(shell, variable, subscript.text), text, append))
     found += [(None, text, False) for text in shell.expansion.fields(plain)]
-    following = (max(items) + 1) if items and not associative else 0
+    following = (int(max(items)) + 1) if items and not associative else 0
     for key, text, append in found:
         place = following if key is None else key
         if variable is not None and (variable.integer or variable.lowercase or append):
@@ -121,7 +121,7 @@ def _key(shell: Shell, variable: Variable | None, subscript: str) -> int | str:
     index = shell.index(subscript)
     if index < 0:
         items = variable.items if variable is not None and variable.kind == INDEXED else None
-        index += (max(items) + 1) if items else 0
+        index += (int(max(items)) + 1) if items else 0
     if not 0 <= index <= HIGHEST_INDEX:
         raise ScriptError(f"an array subscript of {index}")
     return index

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sysextlib.ebuild import declare, output
 from sysextlib.ebuild.conditional import test_command
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.flow import LoopEnd, Return
 from sysextlib.ebuild.reading import mapfile, read
-from sysextlib.ebuild.shell import LoopEnd, Return
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

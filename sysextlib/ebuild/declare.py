@@ -293,7 +293,7 @@ def _unset_element(shell: Shell, name: str, subscript: str) -> None:
         raise ScriptError(f"unset: {name} is no array")
     items = variable.items or {}
     if index < 0 and items:
-        index += max(items) + 1
+        index += int(max(items)) + 1
     items.pop(index, None)
 
 

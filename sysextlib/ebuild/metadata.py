@@ -15,10 +15,10 @@ from sysextlib.ebuild.failure import (
     UnsupportedError,
     refused,
 )
+from sysextlib.ebuild.flow import Frame, LoopEnd
 from sysextlib.ebuild.output import echo_text
 from sysextlib.ebuild.package_manager import EbuildShell
 from sysextlib.ebuild.parser import parse_file
-from sysextlib.ebuild.shell import Frame, LoopEnd
 from sysextlib.errors import EbuildError, SysextError
 from sysextlib.gentoo.eapi import EAPIS, features
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.builtins import BUILTINS, texts
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.flow import Frame
 from sysextlib.ebuild.nodes import Function
 from sysextlib.ebuild.output import write
 from sysextlib.ebuild.parser import parse_commands
-from sysextlib.ebuild.shell import Frame, Shell
+from sysextlib.ebuild.shell import Shell
 from sysextlib.ebuild.version_commands import ver_cut, ver_rs, ver_test
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def element(expansion: Expansion, variable: Variable, subscript: str) -> str | N
         return variable.text if index in {0, -1} else None
     items = variable.items or {}
     if index < 0:
-        index += (max(items) + 1) if items else 0
+        index += (int(max(items)) + 1) if items else 0
         if index < 0:
             raise ScriptError(f"subscript {subscript[:40]!r} is before the first element")
     return items.get(index)

@@ -19,8 +19,8 @@ from sysextlib.gentoo.package import Package
 from sysextlib.gentoo.use import parse_iuse
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sysextlib.ebuild.metadata import Metadata
     from sysextlib.ebuild.repository import Repository

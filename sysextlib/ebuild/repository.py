@@ -14,8 +14,8 @@ from sysextlib.errors import EbuildError, ValueSyntaxError, nearest
 from sysextlib.gentoo.cpv import Cpv
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sysextlib.ebuild.nodes import Block
 

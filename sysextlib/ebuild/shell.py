@@ -7,74 +7,29 @@ never comes out silently.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.arithmetic import evaluate
 from sysextlib.ebuild.assignment import assign, assign_element, assign_text
 from sysextlib.ebuild.budget import COMMAND, DEEPEST, Budget
-from sysextlib.ebuild.conditional import holds
+from sysextlib.ebuild.control import RUN
 from sysextlib.ebuild.expansion import Expansion
 from sysextlib.ebuild.failure import AbortedCommandError, ScriptError, UnsupportedError
-from sysextlib.ebuild.nodes import (
-    AndOr,
-    Arithmetic,
-    Assign,
-    Background,
-    Case,
-    Condition,
-    For,
-    ForArithmetic,
-    Function,
-    Group,
-    If,
-    Not,
-    Pipe,
-    Redirected,
-    Simple,
-    Subshell,
-    While,
-    Word,
-)
+from sysextlib.ebuild.flow import Frame, Return
+from sysextlib.ebuild.nodes import Assign, Word
 from sysextlib.ebuild.parser import parse_body, parse_commands
 from sysextlib.ebuild.parts import DOUBLE, parse_parts, word_parts
-from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.redirection import Streams, redirected
 from sysextlib.ebuild.variables import Scopes, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sysextlib.ebuild.nodes import Block, Command
-    from sysextlib.ebuild.parts import Parameter, Part, Substitution
+    from sysextlib.ebuild.nodes import Block, Function, Simple
+    from sysextlib.ebuild.parts import Parameter, Substitution
 
     Argument: TypeAlias = "str | Assign"
     Builtin: TypeAlias = "Callable[[Shell, list[Argument]], int]"
-
-
-class LoopEnd(Exception):  # noqa: N818 - no error
-    """``break`` or ``continue``, for so many loops."""
-
-    def __init__(self, levels: int, *, again: bool) -> None:
-        super().__init__()
-        self.levels = levels
-        self.again = again
-
-
-class Return(Exception):  # noqa: N818 - no error
-    """``return`` from a function or a sourced file."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
-
-
-@dataclass(slots=True)
-class Frame:
-    """A function or sourced file that is running."""
-
-    name: str
-    file: str
 
 
 _PARSED: Final = functools.lru_cache(maxsize=512)(parse_commands)
@@ -126,7 +81,7 @@ class Shell:
     def run(self, block: Block) -> int:
         """Run commands one after the other; return the status of the last."""
         for command in block:
-            self.status = _RUN[type(command)](self, command)
+            self.status = RUN[type(command)](self, command)
         return self.status
 
     def run_file(self, block: Block, file: str) -> int:
@@ -138,7 +93,7 @@ class Shell:
         try:
             for command in block:
                 try:
-                    self.status = _RUN[type(command)](self, command)
+                    self.status = RUN[type(command)](self, command)
                 except AbortedCommandError:
                     self.status = 1
                     self.positional, self.loops, self.depth = here
@@ -148,7 +103,8 @@ class Shell:
         self.file, self.base, self.line = previous
         return self.status
 
-    def _simple(self, node: Simple) -> int:
+    def simple(self, node: Simple) -> int:
+        """Carry out assignments, or a command with its arguments."""
         self.line = node.line
         self.budget.spend(COMMAND)
         self.substituted = None
@@ -374,152 +330,3 @@ class Shell:
     def source_names(self) -> list[str]:
         """Return BASH_SOURCE, likewise."""
         return [frame.file for frame in reversed(self.frames)]
-
-    # -- compound commands
-
-    def _and_or(self, node: AndOr) -> int:
-        status = 0
-        for operator, command in node.commands:
-            if operator and (operator == "&&") != (status == 0):
-                continue
-            status = self.status = _RUN[type(command)](self, command)
-        return status
-
-    def _not(self, node: Not) -> int:
-        return int(_RUN[type(node.command)](self, node.command) == 0)
-
-    def _if(self, node: If) -> int:
-        for test, body in node.branches:
-            if self.run(test) == 0:
-                return self.run(body)
-        return self.run(node.otherwise) if node.otherwise else 0
-
-    def _for(self, node: For) -> int:
-        self.line = node.line
-        words = self.expansion.fields(node.words) if node.words is not None else self.positional
-        return self._loop(iter([*words]), node.body, node.name)
-
-    def _loop(self, words: object, body: Block, name: str) -> int:
-        status = 0
-        self.loops += 1
-        for word in words:  # type: ignore[attr-defined]
-            self.budget.spend(COMMAND)
-            if name:
-                assign_text(self, name, word)
-            try:
-                status = self.run(body)
-            except LoopEnd as end:
-                status = 0
-                if end.levels > 1 and self.loops > 1:
-                    self.loops -= 1
-                    raise LoopEnd(end.levels - 1, again=end.again) from None
-                if not end.again:
-                    break
-        self.loops -= 1
-        return status
-
-    def _for_arithmetic(self, node: ForArithmetic) -> int:
-        parts = node.header.text.split(";")
-        if len(parts) != 3:
-            raise ScriptError("for (( )) needs three expressions")
-        first, test, step = (parse_parts(part, DOUBLE) for part in parts)
-        self.calculate(self.expansion.text(first))
-
-        def rounds() -> object:
-            while not test or self.calculate(self.expansion.text(test) or "1"):
-                yield ""
-                self.calculate(self.expansion.text(step))
-
-        return self._loop(rounds(), node.body, "")
-
-    def _while(self, node: While) -> int:
-        def rounds() -> object:
-            while (self.run(node.condition) == 0) != node.until:
-                yield ""
-
-        return self._loop(rounds(), node.body, "")
-
-    def _case(self, node: Case) -> int:
-        subject = self.expansion.word(node.word)
-        self.line = node.word.line
-        status, falls = 0, False
-        for arm in node.arms:
-            if not falls and not any(self._fits(subject, word) for word in arm.patterns):
-                continue
-            status = self.run(arm.body) if arm.body else 0
-            if arm.end == ";;":
-                return status
-            falls = arm.end == ";&"
-        return status
-
-    def _fits(self, subject: str, word: Word) -> bool:
-        if word.plain:
-            return subject == word.text
-        spelled = self.expansion.pattern(word_parts(word))
-        pattern = compile_pattern(spelled, extended=self.extended_glob, budget=self.budget)
-        return pattern.fullmatch(subject, self.budget)
-
-    def _group(self, node: Group) -> int:
-        return self.run(node.body)
-
-    def _subshell(self, node: Subshell) -> int:
-        return self.in_subshell(node.body)
-
-    def _condition(self, node: Condition) -> int:
-        self.line = node.line
-        self.budget.spend(COMMAND)
-        return 0 if holds(self, node.test) else 1
-
-    def _arithmetic(self, node: Arithmetic) -> int:
-        self.line = node.line
-        self.budget.spend(COMMAND)
-        if node.word is None:
-            node.word = parse_parts(node.text, DOUBLE)
-        parts: tuple[Part, ...] = node.word
-        return int(self.calculate(self.expansion.text(parts)) == 0)
-
-    def _function(self, node: Function) -> int:
-        if node.name in {"inherit", "EXPORT_FUNCTIONS", "die"}:
-            raise UnsupportedError(f"a function that takes the place of {node.name}")
-        self.functions[node.name] = (node, self.file, self.base)
-        return 0
-
-    def _redirected(self, node: Redirected) -> int:
-        with redirected(self, node.redirects):
-            return _RUN[type(node.command)](self, node.command)
-
-    def _pipe(self, node: Pipe) -> int:
-        status = 0
-        streams = self.streams
-        for index, command in enumerate(node.commands):
-            if index < len(node.commands) - 1:
-                text, status = self.capture((command,))
-                self.streams = streams.with_input(text)
-            else:
-                status = self.in_subshell((command,))
-        self.streams = streams
-        return status
-
-    def _background(self, node: Background) -> int:
-        self.line = node.line
-        raise UnsupportedError("a command in the background")
-
-
-_RUN: Final[dict[type, Callable[[Shell, Command], int]]] = {
-    Simple: Shell._simple,  # type: ignore[dict-item]
-    AndOr: Shell._and_or,  # type: ignore[dict-item]
-    Not: Shell._not,  # type: ignore[dict-item]
-    If: Shell._if,  # type: ignore[dict-item]
-    For: Shell._for,  # type: ignore[dict-item]
-    ForArithmetic: Shell._for_arithmetic,  # type: ignore[dict-item]
-    While: Shell._while,  # type: ignore[dict-item]
-    Case: Shell._case,  # type: ignore[dict-item]
-    Group: Shell._group,  # type: ignore[dict-item]
-    Subshell: Shell._subshell,  # type: ignore[dict-item]
-    Condition: Shell._condition,  # type: ignore[dict-item]
-    Arithmetic: Shell._arithmetic,  # type: ignore[dict-item]
-    Function: Shell._function,  # type: ignore[dict-item]
-    Redirected: Shell._redirected,  # type: ignore[dict-item]
-    Pipe: Shell._pipe,  # type: ignore[dict-item]
-    Background: Shell._background,  # type: ignore[dict-item]
-}

@@ -99,6 +99,15 @@ def test_a_whiteout_is_refused_even_where_replacing_is_allowed():
     assert "whiteout" in str(caught.value)
 
 
+@pytest.mark.parametrize("path", ["usr/bin", "usr/new"])
+@pytest.mark.parametrize("name", ["trusted.overlay.opaque", "user.overlay.redirect"])
+def test_an_attribute_of_overlayfs_is_refused_on_old_and_new_directories(path, name):
+    folder = replace(directory_entry(path), xattrs=((name, b"y"),))
+    with pytest.raises(MergeConflictError) as caught:
+        keep_new(Tree([folder]), TreeBase(BASE), ["**"])
+    assert name in str(caught.value)
+
+
 def test_a_directory_is_followed_through_the_bases_symlink():
     kept = keep_new(tree_of({"usr/lib/libz.so.1": b"zlib", "usr/lib/new.so": b"n"}), TreeBase(BASE))
     assert [entry.path for entry in kept.tree] == ["usr", "usr/lib64", "usr/lib64/new.so"]

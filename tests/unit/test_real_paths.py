@@ -40,3 +40,14 @@ def test_a_chain_of_symlinks_longer_than_the_kernels_limit_is_an_error():
     tree = tree_of({f"l{i}": f"l{i + 1}" for i in range(60)})
     with pytest.raises(LinkLoopError):
         RealPaths(tree.get).real("l0")
+
+
+def test_links_that_lead_through_each_other_many_times_are_an_error_at_once():
+    tree = tree_of({f"l{i}": "/".join([f"l{i + 1}", ".."] * 5) for i in range(30)})
+    with pytest.raises(LinkLoopError):
+        RealPaths(tree.get).real("l0")
+
+
+def test_a_path_of_thousands_of_parts_is_followed():
+    deep = "/".join(["d"] * 2000)
+    assert RealPaths(TREE.get).real(f"lib64/{deep}") == f"usr/lib/{deep}"

@@ -1,6 +1,6 @@
 import pytest
 
-from sysextlib.errors import DefinitionError, ValueSyntaxError
+from sysextlib.errors import DefinitionError, UsageError, ValueSyntaxError
 from sysextlib.gentoo.arch import Arch
 from sysextlib.image.release import ExtensionRelease, ImageClass, bash_quote, release_path
 from sysextlib.os_release import MAX_BYTES, parse_env_file
@@ -70,9 +70,9 @@ def test_an_unknown_scope_names_the_nearest_known_one():
     assert caught.value.hint == "did you mean system?"
 
 
-@pytest.mark.parametrize("field", ["", "version", "A=B", "A\nB"])
-def test_a_version_field_that_is_no_key_is_refused(field):
-    with pytest.raises(DefinitionError, match="cannot be the version field"):
+@pytest.mark.parametrize("field", ["", "version", "A=B", "A\nB", "ID", "VERSION", "CONFEXT_LEVEL"])
+def test_a_version_field_that_systemd_does_not_compare_is_refused(field):
+    with pytest.raises(UsageError, match="VERSION_FIELD_OVERRIDE cannot be"):
         changed(version_field=field)
 
 
