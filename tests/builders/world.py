@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysextlib.tree import directory_entry, file_entry, link_entry
 from tests.builders.base import small_base, tree_of, write_squashfs
 from tests.builders.binpkg import PackageSpec, write_binhost
 from tests.builders.keys import certificate, private_key, write_pair
-
-from sysextlib.tree import directory_entry, file_entry, link_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
