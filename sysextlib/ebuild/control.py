@@ -34,6 +34,7 @@ from sysextlib.ebuild.redirection import redirected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
     from sysextlib.ebuild.nodes import Block
     from sysextlib.ebuild.parts import Part
     from sysextlib.ebuild.shell import Shell

@@ -56,7 +56,8 @@ BODIES = {
     "inherits": 'OUTER_COMPAT=( a-1 b-2 c-3 )\ninherit outer\nDEPEND="$(outer_dep x/y)"\n'
     'IUSE+=" own lost-${lost-no} kept-${kept}"\nRESTRICT="test"\n',
     "twice": 'IUSE="first"\ninherit base\ninherit base outer\nRDEPEND+=" o/r"\n',
-    "versions": 'IUSE="a$(ver_cut 2-) b$(ver_rs 1- _) c$(ver_rs 2 - 1.2b3-a4) d$(ver_cut 0-1 .1.2)"\n'
+    "versions": 'IUSE="a$(ver_cut 2-) b$(ver_rs 1- _) c$(ver_rs 2 - 1.2b3-a4)"\n'
+    'IUSE+=" d$(ver_cut 0-1 .1.2)"\n'
     'ver_test 1.10 -gt 1.9 && IUSE+=" gt"\n:\n',
     "phases": "src_install() { :; }\npkg_pretend() { :; }\nsrc_other() { :; }\nunset -f nope\n",
     "globs": 'IUSE="x"\nY=( /nonexistent* )\nIUSE+=" reached"\n',

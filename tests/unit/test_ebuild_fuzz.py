@@ -2,10 +2,11 @@
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysextlib.ebuild.parts import plain_text, parse_parts
+from sysextlib.ebuild.parts import parse_parts, plain_text
 from sysextlib.errors import SysextError
 from tests.builders.ebuild_repo import evaluate
 from tests.builders.shell_scripts import SCRIPTS
@@ -42,11 +43,20 @@ src_install() {
 }
 (( ${#M[@]} == 2 )) && RDEPEND="a/b:=[c(+)?]"
 """
+TOKENS = (
+    "$( ${ (( )) [[ ]] <<EOF if fi do done case esac ;; while eval local declare set shift return "
+    "${!x} ${a[@]} {1..99999} x+=$x$x EAPI= =( $(( <<<"
+)
 PIECES = st.sampled_from(
-    [*"\"'`$(){}[]<>|&;#\\!*?~=+-/%:,@^\n\t \x01é", "$(", "${", "((", "))", "[[", "]]", "<<EOF\n"]
-    + ["EOF\n", "if ", "fi", "do ", "done", "case x in ", "esac", ";;", "while :; do ", "eval "]
-    + ["local ", "declare -A ", "set -- ", "shift", "return", "${!x}", "${a[@]}", "{1..99999}"]
-    + ["f() { f; }; f", "x+=$x$x", "inherit e", "EAPI=", "=( ", "$((", "=~ (a*)*b", "<<< "]
+    [
+        *"\"'`$(){}[]<>|&;#\\!*?~=+-/%:,@^\n\t \x01é",
+        *(f"{token} " for token in TOKENS.split()),
+        "EOF\n",
+        "while :; do ",
+        "f() { f; }; f",
+        "inherit e",
+        "=~ (a*)*b",
+    ]
 )
 SOURCES = st.sampled_from([TEXT, ECLASS, *(script for script, _ in SCRIPTS)])
 
@@ -60,7 +70,8 @@ def test_a_damaged_ebuild_is_read_or_refused_soon(text, edits):
     try:
         found = evaluate(text, eclasses={"e": ECLASS, "f": ":\n", "git": "IUSE=git\n"})
     except SysextError as error:
-        assert str(error)
+        if not str(error):
+            pytest.fail("an error that says nothing")
     else:
         assert "\n" not in "".join(found.values.values())
     assert time.process_time() - began < 2
@@ -72,7 +83,8 @@ def test_binary_files_are_read_or_refused(data):
     try:
         evaluate(data.decode("utf-8", "surrogateescape"))
     except SysextError as error:
-        assert str(error)
+        if not str(error):
+            pytest.fail("an error that says nothing")
 
 
 @given(st.text(alphabet="ab \t'\"\\$*?[]{}`()<>|&;#~\n", max_size=40))

@@ -9,6 +9,7 @@ from sysextlib.ebuild.md5_cache import parse_entry, render_entry
 from sysextlib.ebuild.profile import load_profile
 from sysextlib.ebuild.repository import Ebuild, open_repositories
 from sysextlib.errors import EbuildError
+from sysextlib.gentoo.cpv import Cpv
 from sysextlib.progress import Silent
 from tests.builders.ebuild_repo import ebuild, evaluate, write_repository
 
@@ -167,9 +168,9 @@ def profile(tmp_path):
 
 def test_flags_add_up_over_the_profile_and_the_ebuild(profile):
     found = evaluate(f'IUSE="{FLAGS}"\nKEYWORDS="amd64"\n', cpv="a/one-1")
-    cpv = evaluate_cpv("a/one-1")
+    cpv = Cpv.parse("a/one-1")
     on = profile.use(cpv, found, user=("-a", "masked"))
-    assert on == set("c x d masked forced py_p2 py_p3 py_p9 elibc_glibc".split())
+    assert on == {*("c", "x", "d", "masked", "forced", "py_p2", "py_p3", "py_p9", "elibc_glibc")}
 
 
 def test_implicit_flags_count_from_eapi_5(profile):
@@ -185,14 +186,14 @@ def test_implicit_flags_count_from_eapi_5(profile):
 )
 def test_keywords_decide_what_may_be_used(profile, keywords, accepted):
     found = evaluate(f'KEYWORDS="{keywords}"\n')
-    assert profile.accepts(evaluate_cpv("a/one-1"), found) is accepted
+    assert profile.accepts(Cpv.parse("a/one-1"), found) is accepted
 
 
 def test_masks_are_taken_back_by_later_profiles(profile):
     found = evaluate("SLOT=0\n")
-    assert str(profile.mask_of(evaluate_cpv("a/one-2"), found)) == ">=a/one-2"
-    assert profile.mask_of(evaluate_cpv("a/one-1"), found) is None
-    assert profile.mask_of(evaluate_cpv("b/two-1"), found) is None
+    assert str(profile.mask_of(Cpv.parse("a/one-2"), found)) == ">=a/one-2"
+    assert profile.mask_of(Cpv.parse("a/one-1"), found) is None
+    assert profile.mask_of(Cpv.parse("b/two-1"), found) is None
     assert [str(cpv) for cpv in profile.provided] == ["a/given-1"]
 
 
@@ -201,9 +202,3 @@ def test_a_profile_that_is_its_own_parent_is_refused(tmp_path):
     path = write_repository(tmp_path / "test", files)
     with pytest.raises(EbuildError, match="its own parent"):
         load_profile(path / "profiles/a", open_repositories([path]))
-
-
-def evaluate_cpv(text):
-    from sysextlib.gentoo.cpv import Cpv
-
-    return Cpv.parse(text)
