@@ -15,6 +15,7 @@ from sysextlib.definition import load_catalogue
 from sysextlib.gentoo.arch import Arch
 from tests.builders.binpkg import write_binhost
 from tests.builders.catalogue import OEM_NAMES, all_packages, base_paths, package
+from tests.builders.checkout import copy_checkout
 from tests.builders.needs import require_tool
 from tests.builders.world import World, make_world
 
@@ -36,9 +37,12 @@ def usr(tmp_path_factory: pytest.TempPathFactory) -> World:
 def call(
     world: World, *words: str, output: Path, code: int = 0, **env: str
 ) -> subprocess.CompletedProcess[str]:
+    program = world.folder / "program/build_sysext.py"
+    if not program.exists():  # a copy: another source is a reason to build again
+        copy_checkout(program.parent)
     argv = [
         sys.executable,
-        str(ROOT / "build_sysext.py"),
+        str(program),
         "--board=amd64-usr",
         f"--squashfs_base={world.base}",
         f"--binhost={world.binhost}",
