@@ -15,8 +15,9 @@ import docker.errors
 import pytest
 
 from sysextlib.base import open_base
-from tests.builders.sdk import EBUILDS, Daemon, build_packages, sdk_daemon, sdk_world
-from tests.builders.world import World
+from sysextlib.system.cache import cache_root
+from tests.builders.sdk import EBUILDS, IMAGE, Daemon, build_packages, sdk_daemon, sdk_world
+from tests.builders.world import ROOT, World
 
 pytestmark = [pytest.mark.tool, pytest.mark.root, pytest.mark.slow]
 
@@ -271,6 +272,40 @@ def test_an_image_that_cannot_be_had_is_refused(daemon, world, tmp_path):
         done = run(world, daemon, *HELLO, image, *flags, output=tmp_path)
         assert done.returncode == 25, done.stderr
         assert "is not here and cannot be pulled" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["mounted", "overlay"])
+def test_inside_the_sdk_emerge_of_this_machine_merges(daemon, world, tmp_path, place):
+    if sys.base_prefix == "/usr":
+        pytest.skip("the container cannot be given this Python beside its own /usr")
+    key = world.folder / "payload.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    seen = [sys.base_prefix, sys.prefix, ROOT, world.folder, cache_root()]
+    binds = {str(path): {"bind": str(path), "mode": "ro"} for path in seen}
+    output = tmp_path / "out"
+    output.mkdir()
+    if place == "mounted":
+        binds[str(tmp_path)] = {"bind": str(tmp_path), "mode": "rw"}
+    words = [*HELLO, "--installer=emerge", f"--payload_key={key}", "--json"]
+    with daemon.client() as api:
+        made = api.create_container(
+            IMAGE, world.argv(*words, output=output), entrypoint=[], working_dir=str(ROOT),
+            environment={"SYSEXT_SIGNING_KEY_DIR": str(world.keys), "PYTHONDONTWRITEBYTECODE": "1",
+                         "BUILD_SYSEXT_CACHE": str(cache_root())},
+            host_config=api.create_host_config(
+                binds=binds, cap_add=["SYS_ADMIN"], security_opt=["apparmor=unconfined"],
+                network_mode="none"),
+        )  # fmt: skip
+        try:
+            api.start(made["Id"])
+            code = api.wait(made["Id"])["StatusCode"]
+            said = api.logs(made["Id"], stdout=True, stderr=False).decode()
+            assert code == 0, api.logs(made["Id"]).decode()
+        finally:
+            api.remove_container(made["Id"], force=True, v=True)
+    (built,) = json.loads(said)["built"]
+    native = world.build(*HELLO, output=tmp_path / "native")
+    assert built["root_hash"] == native[0]["root_hash"]
 
 
 def test_without_an_engine_the_way_out_is_named(world, tmp_path):
