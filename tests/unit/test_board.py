@@ -66,6 +66,42 @@ def test_a_board_that_cannot_be_is_refused(tmp_path, old, new, brief):
         load_board("demo-amd64", tmp_path)
 
 
+RELEASES = """
+[releases]
+signing_key = "keys/a.asc"
+channels = ["alpha", "stable"]
+default_channel = "stable"
+[[releases.servers]]
+base_image = "https://example.org/{channel}/{board}/{version}/x.squashfs"
+binhost = "https://example.org/{board}/{version}/pkgs"
+"""
+
+
+def test_releases_have_a_key_and_servers_that_name_the_version(tmp_path):
+    write_board(tmp_path, text=BOARD + RELEASES)
+    releases = load_board("demo-amd64", tmp_path).releases
+    assert releases is not None
+    assert releases.signing_key == str(tmp_path / "keys/a.asc")
+    assert releases.servers[0].binhost == "https://example.org/{board}/{version}/pkgs"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "brief"),
+    [
+        ("{version}/x", "{verison}/x", "did you mean version?"),
+        ("{version}/pkgs", "pkgs", "lacks {version}"),
+        ("https://example.org/{board}", "ftp://example.org/{board}", "is no URL of a web server"),
+        ('default_channel = "stable"', 'default_channel = "lts"', "is not among channels"),
+        ('signing_key = "keys/a.asc"\n', "", "missing key 'signing_key'"),
+        ('signing_key = "keys/a.asc"', 'signing_kye = "a"', "did you mean signing_key?"),
+    ],
+)
+def test_releases_that_cannot_be_are_refused(tmp_path, old, new, brief):
+    write_board(tmp_path, text=BOARD + RELEASES.replace(old, new))
+    with pytest.raises(BoardError, match=re.escape(brief)):
+        load_board("demo-amd64", tmp_path)
+
+
 def test_package_use_is_read_in_its_order_without_comments(tmp_path):
     folder = write_board(tmp_path)
     (folder / "package.use").write_text("# all\n*/* a\n\napp-misc/b x -y # why\n")
