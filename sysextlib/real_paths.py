@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sysextlib.tree import Entry
 
-LINK_LIMIT = 40  # symlinks in one resolution, as in the kernel (path_resolution(7))
+LINK_LIMIT = 40  # symlinks on the way to one component, nested ones included; the kernel's is 40
 
 
 class LinkLoopError(ValueError):
@@ -38,6 +38,7 @@ class RealPaths:
         self._lookup = lookup
         self._known: dict[str, str] = {"": ""}
         self._following: list[str] = []
+        self._followed = 0  # symlinks since the first of ``_following``
 
     def forget(self) -> None:
         """Forget what was resolved so far."""
@@ -50,10 +51,12 @@ class RealPaths:
 
         :raises LinkLoopError: symlinks form a loop, or are too many.
         """
-        known = self._known.get(path)
-        if known is None:
-            parent, _, name = path.rpartition("/")
-            known = self._known[path] = self._step(self.real(parent), name)
+        ahead = []  # nearest the end first; no recursion, as a path may have thousands of parts
+        while (known := self._known.get(path)) is None:
+            ahead.append(path)
+            path = path.rpartition("/")[0]
+        for path in reversed(ahead):
+            known = self._known[path] = self._step(known, path.rpartition("/")[2])
         return known
 
     def target(self, path: str, target: str) -> str:
@@ -74,8 +77,11 @@ class RealPaths:
         entry = self._lookup(path)
         if entry is None or entry.kind is not Kind.SYMLINK:
             return path
-        if path in self._following or len(self._following) >= LINK_LIMIT:
+        if not self._following:
+            self._followed = 0
+        if path in self._following or self._followed >= LINK_LIMIT:
             raise LinkLoopError(path, [*self._following, path])
+        self._followed += 1
         self._following.append(path)
         try:
             return self.target(path, entry.target)
