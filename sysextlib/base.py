@@ -236,6 +236,13 @@ class Base:
                     f"base image does not say its {' and '.join(missing)}",
                     {"file": self.image, "read from": path},
                 )
+            for key in ("ID", "VERSION_ID"):
+                if not values[key].isprintable() or "'" in values[key]:
+                    raise BaseError(
+                        f"{key} of the base image cannot stand in an extension-release",
+                        {"file": self.image, "read from": path, key: repr(values[key])},
+                        hint="systemd would read back another value, and never merge the extension",
+                    )
             return values, entry.mtime
         raise BaseError(
             "base image has no os-release",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sysextlib.errors import DefinitionError
 from sysextlib.install.keep import Kept, keep_new, only_etc, only_usr
 from sysextlib.install.settle import settled
-from sysextlib.stamp import confext_stamp, release_entry
+from sysextlib.stamp import confext_stamp, stamped
 from sysextlib.tree import Tree
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class Split:
 def split(tree: Tree, release: ExtensionRelease, base: Base, definition: SysextDef) -> Split:
     """Keep what the base does not have, below /usr and, for a confext, below /etc.
 
-    :raises MergeConflictError: see ``keep_new``.
+    :raises MergeConflictError: see ``keep_new`` and ``stamped``.
     :raises DefinitionError: a confext is asked for, and nothing is left for it.
     """
-    stamped = tree.updated([release_entry(release, base.epoch)])
+    whole = stamped(tree, release, base.epoch)
     if not definition.confext:
-        kept = keep_new(stamped, base, definition.may_replace)
+        kept = keep_new(whole, base, definition.may_replace)
         return _of(kept, only_usr(kept.tree), Kept(Tree()), base)
     globs = definition.may_replace
-    kept = keep_new(stamped, base, [glob for glob in globs if not glob.startswith("etc/")])
+    kept = keep_new(whole, base, [glob for glob in globs if not glob.startswith("etc/")])
     of_etc = [glob for glob in globs if glob.startswith("etc/")]
     new = keep_new(only_etc(tree), base, of_etc, top="etc")
     if not len(new.tree):
@@ -52,7 +52,7 @@ def split(tree: Tree, release: ExtensionRelease, base: Base, definition: SysextD
             {"the base has the same": ", ".join(new.identical) or "(nothing)"},
             hint="remove confext from the definition",
         )
-    etc = new.tree.updated([release_entry(confext_stamp(release), base.epoch)])
+    etc = stamped(new.tree, confext_stamp(release), base.epoch)
     return _of(kept, only_usr(kept.tree, other="etc"), Kept(etc, findings=new.findings), base)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sysextlib.errors import MergeConflictError
 from sysextlib.image.release import ExtensionRelease, ImageClass
 from sysextlib.install.environment import Environment
-from sysextlib.tree import file_entry
+from sysextlib.tree import Kind, file_entry, parents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sysextlib.binpkg.model import BinaryPackage
     from sysextlib.gentoo.arch import Arch
     from sysextlib.order import Order
-    from sysextlib.tree import Entry
+    from sysextlib.tree import Tree
 
 
 def stamp(
@@ -54,9 +55,23 @@ def confext_stamp(release: ExtensionRelease) -> ExtensionRelease:
     return replace(release, kind=ImageClass.CONFEXT)
 
 
-def release_entry(release: ExtensionRelease, epoch: int) -> Entry:
-    """Return the stamp as a file; ``epoch`` is its mtime."""
-    return file_entry(release.path, release.text().encode(), mtime=epoch, origin="stamp")
+def stamped(tree: Tree, release: ExtensionRelease, epoch: int) -> Tree:
+    """Return the tree with its stamp, whose mtime is ``epoch``.
+
+    :raises MergeConflictError: the tree has a stamp, or what should be a folder of it is none.
+    """
+    entry = file_entry(release.path, release.text().encode(), mtime=epoch, origin="stamp")
+    folder, *leading = parents(release.path)
+    taken = [other for other in tree if other.path.startswith(folder + "/")]
+    above = [tree[path] for path in (folder, *leading) if path in tree]
+    taken += [other for other in above if other.kind is not Kind.DIRECTORY]
+    if taken:
+        raise MergeConflictError(
+            "the packages bring what only the stamp of the build may hold",
+            {f"/{other.path}": f"{other.origin or 'the tree'}: {other.kind}" for other in taken},
+            hint="remove it in the definition",
+        )
+    return tree.updated([entry])
 
 
 def _main_package(order: Order, packages: Sequence[BinaryPackage]) -> BinaryPackage | None:

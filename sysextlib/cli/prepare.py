@@ -19,6 +19,7 @@ from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_certificate, load_signing_key, make_signing_key
+from sysextlib.image.release import require_version_field
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
@@ -182,6 +183,8 @@ def _order(
     mangle: Path | None,
 ) -> Order:
     OutputNames(definition.name)  # refuses what cannot be a file name
+    version_field = os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID"
+    require_version_field(version_field)
     compression = call.text("compression")
     default = definition.compression
     assert default is not None
@@ -197,7 +200,7 @@ def _order(
         mangle=mangle,
         reuse=not call.off("cache"),
         module_key=_module_key(call),
-        version_field=os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID",
+        version_field=version_field,
         root_name=str(call.given.get("install_root_basename", "")),
     )
 

@@ -7,20 +7,19 @@ lies below /etc) has the same file in another folder, with CONFEXT_ where a key 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import DefinitionError, nearest
+from sysextlib.errors import DefinitionError, UsageError, nearest
 
 if TYPE_CHECKING:
     from sysextlib.gentoo.arch import Arch
 
 BUG_REPORT_URL = "https://issues.flatcar.org"
 SCOPES = ("system", "initrd", "portable")  # os-release(5), SYSEXT_SCOPE
-_KEY = re.compile(r"[A-Z][A-Z0-9_]*")
+VERSION_FIELDS = ("VERSION_ID", "SYSEXT_LEVEL")  # systemd compares one of them, and no other
 # What bash's $'...' has letters for; every other byte that does not print is \ and 3 octal digits.
 _ANSI_C = {
     "\a": r"\a",
@@ -88,11 +87,7 @@ class ExtensionRelease:
     bug_report_url: str = BUG_REPORT_URL
 
     def __post_init__(self) -> None:
-        if not _KEY.fullmatch(self.version_field):
-            raise DefinitionError(
-                f"{self.version_field!r} cannot be the version field of {self.name}",
-                hint="VERSION_ID or SYSEXT_LEVEL",
-            )
+        require_version_field(self.version_field)
         for word in self.scope:
             if word not in SCOPES:
                 raise DefinitionError(
@@ -124,6 +119,19 @@ class ExtensionRelease:
             f"{key}={value if key == 'EXTENSION_RELOAD_MANAGER' else bash_quote(value)}\n"
             for key, value in lines
             if value
+        )
+
+
+def require_version_field(field: str) -> None:
+    """Refuse a version field by which systemd would never merge the image.
+
+    :raises UsageError: it is none of VERSION_FIELDS.
+    """
+    if field not in VERSION_FIELDS:
+        raise UsageError(
+            f"VERSION_FIELD_OVERRIDE cannot be {field!r}",
+            {"systemd compares": " or ".join(VERSION_FIELDS)},
+            hint=nearest(field, VERSION_FIELDS),
         )
 
 

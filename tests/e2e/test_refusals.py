@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sysextlib.tree import file_entry
+from sysextlib.tree import directory_entry, file_entry, link_entry
 from tests.builders.base import tree_of, write_squashfs
 from tests.builders.binpkg import PackageSpec, write_binhost
 from tests.builders.keys import certificate, private_key, write_pair
@@ -73,16 +73,23 @@ def test_an_unknown_board_is_answered_with_the_known_ones(world, tmp_path):
     assert "did you mean demo-amd64?" in done.stderr
 
 
+@pytest.mark.parametrize("field", ["sysext level", "ID", "VERSION"])
+def test_a_version_field_that_systemd_does_not_compare_is_refused(world, tmp_path, field):
+    error = refuse(world, tmp_path / "out", *HELLO, code=2, VERSION_FIELD_OVERRIDE=field)
+    assert "SYSEXT_LEVEL" in error
+
+
 @pytest.mark.parametrize(
     ("base", "code", "told"),
     [
         ({"usr/lib/os-release": "nowhere", "etc/os-release": "nowhere"}, 5, "os-release"),
         ({"usr/lib/os-release": b"ID=other\nVERSION_ID=1\n"}, 5, "other"),
         ({"usr/lib/os-release": b"ID=sysext-demo\n"}, 5, "VERSION_ID"),
+        ({"usr/lib/os-release": b'ID=sysext-demo\nVERSION_ID="1\n2"\n'}, 5, "VERSION_ID"),
         ({"usr/bin/hello": b"another hello\n"}, 12, "usr/bin/hello"),
         ({"usr/share/hello": b"a file where the package has a folder"}, 12, "usr/share/hello"),
     ],
-    ids=["no os-release", "other OS", "no version", "other file", "file for folder"],
+    ids=["no os-release", "other OS", "no version", "odd version", "other file", "file for folder"],
 )
 def test_a_base_that_does_not_fit_is_refused(tmp_path, base, code, told):
     world = make_world(tmp_path / "world", base=base)
@@ -139,6 +146,23 @@ def test_two_packages_that_bring_one_path_are_both_named(tmp_path):
     error = refuse(world, tmp_path / "out", *HELLO, code=12)
     assert "app-misc/libgreet-1.1" in error
     assert "app-misc/hello-2.0-r1" in error
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        link_entry("usr/lib/extension-release.d", "/etc"),
+        file_entry("usr/lib/extension-release.d", b"x"),
+        file_entry("usr/lib/extension-release.d/extension-release.other", b"x"),
+        directory_entry("usr/lib/extension-release.d/extension-release.stamped"),
+    ],
+    ids=["link", "file for folder", "other stamp", "folder for stamp"],
+)
+def test_a_package_that_brings_a_stamp_of_its_own_is_refused(tmp_path, entry):
+    stamped = PackageSpec(cpv="app-misc/stamped-1", entries=[entry])
+    world = make_world(tmp_path / "world", [stamped])
+    error = refuse(world, tmp_path / "out", "stamped", "app-misc/stamped", code=12)
+    assert f"/{entry.path}: app-misc/stamped-1" in error
 
 
 def test_a_setuid_file_that_the_definition_does_not_name_is_refused(tmp_path):
