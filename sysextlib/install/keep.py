@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONFLICTS_SHOWN = 20
 WHITEOUT = (0, 0)  # overlayfs hides a lower file by a character device of this number
+# Attributes by which overlayfs hides, moves or replaces what lies below.
+OVERLAY = ("trusted.overlay.", "user.overlay.")
 # Why what lies outside /usr is not in an extension, by its top folder.
 REASONS = {
     "etc": "an extension cannot hold /etc; move it below /usr, or make a confext of it",
@@ -120,6 +122,9 @@ class _Comparison:
             known = self._base.get(entry.path)
             if entry.kind is Kind.CHARDEV and entry.device == WHITEOUT:
                 self._conflicts[entry.path] = entry, "a whiteout, which would hide the base's file"
+            elif names := [name for name, _ in entry.xattrs if name.startswith(OVERLAY)]:
+                why = f"{names[0]}, by which overlayfs would hide or move the base's files"
+                self._conflicts[entry.path] = entry, why
             elif known is None:
                 self._new[entry.path] = entry
             elif entry.kind is Kind.DIRECTORY and known.kind is Kind.DIRECTORY:

@@ -8,6 +8,7 @@ that is in the way, or lets the later of two packages win, this is an error that
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -190,7 +191,8 @@ class _Merge:
             if entry.kind is Kind.DIRECTORY:
                 path = self._paths.real(path)
         except LinkLoopError as error:
-            self._conflicts.setdefault(entry.path, []).append(f"{error}: {error.way}")
+            why = f"{entry.origin}: {error}: {error.way}"
+            self._conflicts.setdefault(entry.path, []).append(why)
             return
         self._named = entry.path
         if path != entry.path:
@@ -265,7 +267,8 @@ class _Merge:
         """Give a file what fcaps would; every name of its inode gets the same."""
         package = item.package
         folder, _, name = capability.path.rpartition("/")
-        folder = self._paths.real(folder)
+        with suppress(LinkLoopError):  # then there is no file
+            folder = self._paths.real(folder)
         path = f"{folder}/{name}" if folder else name
         entry = self._entries.get(path)
         if entry is None or entry.kind is not Kind.FILE:
@@ -292,7 +295,7 @@ class _Merge:
 
 
 def conflict_error(conflicts: Mapping[str, Sequence[str]]) -> MergeConflictError:
-    """Return the error for paths that packages contradict each other in, each with its causes."""
+    """Return the error for paths in which packages contradict each other, or the base."""
     paths = sorted(conflicts)
     facts: dict[str, object] = {
         f"/{path}": "\n".join(conflicts[path]) for path in paths[:CONFLICTS_SHOWN]
@@ -301,9 +304,7 @@ def conflict_error(conflicts: Mapping[str, Sequence[str]]) -> MergeConflictError
         facts["and"] = f"{len(paths) - CONFLICTS_SHOWN} more paths"
     first = paths[0]
     return MergeConflictError(
-        f"two packages bring a different /{first}"
-        if len(paths) == 1
-        else f"packages contradict each other in {len(paths)} paths",
+        f"cannot merge /{first}" if len(paths) == 1 else f"cannot merge {len(paths)} paths",
         facts,
         hint="leave one of the packages out",
     )
