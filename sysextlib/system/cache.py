@@ -14,5 +14,6 @@ def cache_root() -> Path:
     named = os.environ.get("BUILD_SYSEXT_CACHE")
     if named:
         return Path(named).absolute()
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    return (Path(xdg) if xdg else Path.home() / ".cache") / "build-sysext"
+    xdg = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    # A relative path there is to be ignored (XDG Base Directory Specification).
+    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "build-sysext"

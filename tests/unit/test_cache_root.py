@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from sysextlib.system.cache import cache_root
+
+
+@pytest.mark.parametrize(
+    ("named", "xdg", "root"),
+    [
+        ("/named", "/xdg", "/named"),
+        ("", "/xdg", "/xdg/build-sysext"),
+        ("", "", "/home/me/.cache/build-sysext"),
+        ("", "relative", "/home/me/.cache/build-sysext"),
+        ("here", "", str(Path("here").absolute())),
+    ],
+)
+def test_the_cache_lies_at_an_absolute_path_that_the_environment_names(
+    monkeypatch, named, xdg, root
+):
+    monkeypatch.setenv("BUILD_SYSEXT_CACHE", named)
+    monkeypatch.setenv("XDG_CACHE_HOME", xdg)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cache_root() == Path(root)
