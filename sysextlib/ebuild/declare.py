@@ -109,7 +109,7 @@ def _declare(
             assign(shell, _compound(shell, node, variable))
             variable = shell.variables.writable(node.name)
         _set_flags(variable, on, off)
-    return shell.substituted or 0
+    return 0
 
 
 def _declare_global(shell: Shell, node: Assign, on: set[str], off: set[str]) -> None:

@@ -270,6 +270,7 @@ def commands_end(text: str, at: int, closer: str) -> int:
     stack: list[str] = []  # of a brace list: "{"; of a parenthesis: "(" and "case"
     heredocs: list[tuple[str, bool]] = []
     here = at
+    newline = -1  # the last one that ends a command: not one behind a backslash
     glued = -1  # where a quoted or expanded part of a word ended: what follows is no new word
     while match := _IN_COMMANDS.search(text, here):
         token = match.group()
@@ -279,6 +280,7 @@ def commands_end(text: str, at: int, closer: str) -> int:
         if start == glued and token in {"{", "}", "case", "esac"}:
             continue
         if first == "\n":
+            newline = start
             for delimiter, strip in heredocs:
                 here = heredoc_body(text, here, delimiter, strip=strip)[1]
             heredocs.clear()
@@ -297,7 +299,7 @@ def commands_end(text: str, at: int, closer: str) -> int:
             heredocs.append((delimiter, strip))
         elif first == "(":
             if token == "((":
-                end = arithmetic_end(text, here) if _leads(text, start, at) else 0
+                end = arithmetic_end(text, here) if _leads(text, start, at, newline) else 0
                 if end:
                     here = end
                     continue
@@ -311,15 +313,15 @@ def commands_end(text: str, at: int, closer: str) -> int:
                 return here
             stack.pop()
         elif token == "{" and closer == "}":
-            if _leads(text, start, at):
+            if _leads(text, start, at, newline):
                 stack.append("{")
         elif token == "}" and closer == "}":
-            if not _leads(text, start, at, closing=True):
+            if not _leads(text, start, at, newline, closing=True):
                 continue
             if not stack:
                 return here
             stack.pop()
-        elif token == "case" and closer == ")" and _leads(text, start, at):
+        elif token == "case" and closer == ")" and _leads(text, start, at, newline):
             stack.append("case")
         elif token == "esac" and closer == ")" and stack[-1:] == ["case"]:
             stack.pop()
@@ -327,8 +329,10 @@ def commands_end(text: str, at: int, closer: str) -> int:
     raise ScriptSyntaxError(f"unterminated {what}", max(at - 1, 0))
 
 
-def _leads(text: str, at: int, since: int, *, closing: bool = False) -> bool:
+def _leads(text: str, at: int, since: int, newline: int, *, closing: bool = False) -> bool:
     """Tell whether a word at ``at`` stands where a command begins.
+
+    :param newline: the last newline before it that ends a command or comment.
 
     :param closing: the word ends something, so one that ends something may come before it.
     """
@@ -336,7 +340,7 @@ def _leads(text: str, at: int, since: int, *, closing: bool = False) -> bool:
     while True:
         while here > since and text[here - 1] in " \t":
             here -= 1
-        if here > since + 1 and text[here - 2 : here] == "\\\n":
+        if here - 1 != newline and text[max(since, here - 2) : here] == "\\\n":
             here -= 2
             continue
         break

@@ -76,6 +76,7 @@ SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
     ('f() { local IFS=,; X="$*"; }; f a b', "a,b"),
     ("[ 2 -gt 1 -a a = a ] && X=t; test -z '' && X+=z; [ ! a = b ] && X+=n", "tzn"),
     ("unset v; [[ -v v ]] || X=u; v=; [[ -v v ]] && X+=s; a=( 1 ); [[ -v a[0] ]] && X+=e", "use"),
+    ("f() { local y=$(false); X=$?; }; f", "0"),
     ("set -f; v='a*'; set -- $v; X=$1; set +f", "a*"),
     ("X=$( (echo sub) ; { echo group; } )", "sub\ngroup"),
     ("X=abc; X=${X//[!b]/-}${X/[[:alpha:]]/_}", "-b-_bc"),

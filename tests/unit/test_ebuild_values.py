@@ -99,3 +99,24 @@ def test_a_broken_script_is_an_error_that_shows_where(text, brief):
 
 def test_a_function_that_is_not_called_is_not_looked_into():
     assert value("X=1\nf() { sort | uniq > file; if then; }") == "1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "# ends in a backslash \\\n",
+        "echo } '}' \"}\" \\} ${x/\\}/}\n",
+        "cat <<-EOF\n\t}\n\tEOF\n",
+        "case x in }) ;; esac\n",
+        "{ :; }\n",
+        "x=$(case a in a) echo };; esac)\n",
+        "if :; then { :; } fi\n",
+        "rm {/etc,$(f)} || die\n",
+        "(( 1 << 2 ))\n",
+        'x="$(cat <<EOF\n}\nEOF\n)"\n',
+        "[[ $x =~ ^\\{a{1,2}} ]]\n",
+        "g() {\n:\n}\n",
+    ],
+)
+def test_a_function_ends_at_its_own_brace(body):
+    assert value(f"f() {{\n{body}}}\nX=1\n") == "1"
