@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OS_RELEASE = ("usr/lib/os-release", "etc/os-release")  # upstream reads the first; os-release(5)
 # Files of a VDB entry that no one asks for here, and that make up most of its bytes.
 VDB_UNREAD = re.compile(r"environment\.bz2|.*\.ebuild|CONTENTS|NEEDED.*|PROVIDES|REQUIRES|SIZE")
+COUNTER = re.compile(rb"[0-9]{1,18}")
 MACHINES = {62: Arch.AMD64, 183: Arch.ARM64}  # e_machine, elf(5)
 ELF_CANDIDATES = ("usr/bin/bash", "usr/bin/sh", "usr/lib64/libc.so.6", "usr/lib/libc.so.6")
 
@@ -308,17 +309,20 @@ def _read_packages(image: Squashfs) -> tuple[tuple[Package, ...], int]:
             hint="the final OS image has no package database; give the squashfs made before that",
         )
     counters = (data.strip() for path, data in files.items() if path.endswith("/COUNTER"))
-    return packages, max((int(text) for text in counters if text.isdigit()), default=0)
+    numbers = (int(text) for text in counters if COUNTER.fullmatch(text))
+    return packages, max(numbers, default=0)
 
 
 def _contradiction(known: tuple[Package, Squashfs], other: tuple[Package, Squashfs]) -> BaseError:
     facts: dict[str, object] = {
-        f"{image.what} {image.image.name}": f"{package} (slot {package.slot}, built at "
+        f"{which}, in {image.what} {image.image.name}": f"{package} (slot {package.slot}, built at "
         f"{package.build_time}, USE {' '.join(sorted(package.use)) or 'none'})"
-        for package, image in (known, other)
+        for which, (package, image) in (("one", known), ("the other", other))
     }
     return BaseError(
         f"{other[1].what} contradicts what is installed: {other[0].cpv}",
         facts,
-        hint="give the pkginfo images that were built on this very base",
+        hint="give the pkginfo images that were built on this very base"
+        if other[1] is not known[1]
+        else "two packages cannot fill one slot; build the image again",
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import DefinitionError
+from sysextlib.errors import BaseError, DefinitionError
 from sysextlib.install.keep import Kept, keep_new, only_etc, only_usr
 from sysextlib.install.settle import settled
 from sysextlib.stamp import confext_stamp, stamped
 from sysextlib.tree import Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sysextlib.base import Base
     from sysextlib.definition import SysextDef
     from sysextlib.findings import Finding
@@ -36,14 +38,16 @@ def split(tree: Tree, release: ExtensionRelease, base: Base, definition: SysextD
     """Keep what the base does not have, below /usr and, for a confext, below /etc.
 
     :raises MergeConflictError: see ``keep_new`` and ``stamped``.
+    :raises BaseError: /usr/lib of the base is no directory.
     :raises DefinitionError: a confext is asked for, and nothing is left for it.
     """
     whole = stamped(tree, release, base.epoch)
     if not definition.confext:
-        kept = keep_new(whole, base, definition.may_replace)
+        kept = _keep_usr(whole, release, base, definition.may_replace)
         return _of(kept, only_usr(kept.tree), Kept(Tree()), base)
     globs = definition.may_replace
-    kept = keep_new(whole, base, [glob for glob in globs if not glob.startswith("etc/")])
+    of_usr = [glob for glob in globs if not glob.startswith("etc/")]
+    kept = _keep_usr(whole, release, base, of_usr)
     of_etc = [glob for glob in globs if glob.startswith("etc/")]
     new = keep_new(only_etc(tree), base, of_etc, top="etc")
     if not len(new.tree):
@@ -54,6 +58,19 @@ def split(tree: Tree, release: ExtensionRelease, base: Base, definition: SysextD
         )
     etc = stamped(new.tree, confext_stamp(release), base.epoch)
     return _of(kept, only_usr(kept.tree, other="etc"), Kept(etc, findings=new.findings), base)
+
+
+def _keep_usr(
+    tree: Tree, release: ExtensionRelease, base: Base, may_replace: Sequence[str]
+) -> Kept:
+    kept = keep_new(tree, base, may_replace)
+    if release.path not in kept.tree:
+        raise BaseError(
+            "no extension can be made for the base image: its symlinks lead the stamp away",
+            {"file": base.image, "stamp": f"/{release.path}"},
+            hint="systemd looks for it at that very path; /usr and /usr/lib must be directories",
+        )
+    return kept
 
 
 def _of(kept: Kept, usr: Kept, etc: Kept, base: Base) -> Split:

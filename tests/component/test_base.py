@@ -289,6 +289,20 @@ def test_a_pkginfo_image_that_contradicts_the_base_is_refused(base_of, pack, cpv
         base_of(pkginfo=[info])
 
 
+def test_two_packages_in_one_slot_of_a_base_are_both_named(pack):
+    files = small_base() | package_files("app-misc/a-1") | package_files("app-misc/a-2")
+    with pytest.raises(BaseError) as caught:
+        open_base(pack(tree_of(files)))
+    assert "app-misc/a-1 (slot" in str(caught.value)
+    assert "app-misc/a-2 (slot" in str(caught.value)
+
+
+@pytest.mark.parametrize("counter", ["9" * 5000, "\u00b2", "-5", "abc", ""])
+def test_a_counter_that_is_no_number_does_not_count(pack, counter):
+    files = small_base() | package_files("app-misc/a-1", {"COUNTER": counter})
+    assert open_base(pack(tree_of(files))).counter == 7
+
+
 def test_a_damaged_package_entry_names_the_image(pack):
     files = small_base() | {"var/db/pkg/sys-libs/glibc-2.40/SLOT": b"not a slot!\n"}
     with pytest.raises(BaseError, match="package database that cannot be read"):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sysextlib.tree import directory_entry, file_entry, link_entry
-from tests.builders.base import tree_of, write_squashfs
+from tests.builders.base import small_base, tree_of, write_squashfs
 from tests.builders.binpkg import PackageSpec, write_binhost
 from tests.builders.keys import certificate, private_key, write_pair
 from tests.builders.needs import require_root
-from tests.builders.world import World, greet, hello, make_world
+from tests.builders.world import OS_RELEASE, World, greet, hello, make_world
 
 HELLO = ("hello", "app-misc/hello")
 
@@ -94,6 +94,14 @@ def test_a_version_field_that_systemd_does_not_compare_is_refused(world, tmp_pat
 def test_a_base_that_does_not_fit_is_refused(tmp_path, base, code, told):
     world = make_world(tmp_path / "world", base=base)
     assert told in refuse(world, tmp_path / "out", *HELLO, code=code)
+
+
+def test_a_base_whose_symlinks_lead_the_stamp_away_is_refused(own_world, tmp_path):
+    files = {path: data for path, data in small_base().items() if path != "usr/lib/os-release"}
+    own_world.base.unlink()
+    moved = {**files, "usr/lib": "lib64", "usr/lib64/os-release": OS_RELEASE}
+    write_squashfs(tree_of(moved), own_world.base)
+    assert "/usr/lib must be" in refuse(own_world, tmp_path / "out", *HELLO, code=5)
 
 
 def test_a_base_without_a_package_database_is_refused(own_world, tmp_path):
