@@ -191,6 +191,10 @@ def sdk_daemon() -> Iterator[Daemon]:
         finally:
             daemon.stop()
     finally:
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted(mounts, reverse=True):  # which a daemon that was killed leaves
+            if mount.startswith(f"{folder}/"):
+                subprocess.run(["umount", "--lazy", mount], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
