@@ -21,6 +21,8 @@ COMMANDS = {
     "list": ("", "show the extensions that a board can have"),
     "verify": ("FILE...", "check images and update payloads"),
     "inspect": ("FILE", "show what is in an image or payload"),
+    "metadata": ("REPO...", "write metadata/md5-cache of ebuild repositories, or check it"),
+    "affected": ("", "say which extensions a change to ebuilds means to build again, and why"),
     "explain": ("IMAGE...", "say whether systemd would merge images into a system, and why not"),
 }
 BUILDING = frozenset({BUILD, "plan", COMPARE})
@@ -260,6 +262,30 @@ FLAGS = (
         commands=frozenset({"explain"}),
     ),
     Flag(
+        name="out",
+        value="FOLDER",
+        help="folder for the entries; default: metadata/md5-cache of each repository",
+        commands=frozenset({"metadata"}),
+    ),
+    Flag(
+        name="check",
+        help="write nothing, compare with the entries that are there",
+        commands=frozenset({"metadata"}),
+    ),
+    Flag(
+        name="since",
+        value="REVISION",
+        help="git revision that the working tree is compared with",
+        commands=frozenset({"affected"}),
+    ),
+    Flag(
+        name="repo",
+        value="FOLDER",
+        repeat=True,
+        help="ebuild repository in a git checkout; again for those that it builds on",
+        commands=frozenset({"affected"}),
+    ),
+    Flag(
         name="offline",
         help="use only what is here or in the cache",
         commands=BUILDING | {CHAIN, OEM},
@@ -268,7 +294,7 @@ FLAGS = (
         name="jobs",
         value="N",
         help="work on N things at once; default: the number of processors",
-        commands=BUILDING | {CHAIN, "verify"},
+        commands=BUILDING | {CHAIN, "verify", "metadata"},
     ),
     Flag(
         name="cache",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from sysextlib.cli.flags import Call, parse
 from sysextlib.errors import SysextError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 INTERRUPTED = 130
 
@@ -46,28 +47,29 @@ def error_text(error: SysextError) -> str:
     return f"error: {error}"
 
 
+# Module below sysextlib.cli and function of each command; a module is imported when it is called,
+# because --help must not wait for what only a build needs.
+CODE = {
+    "build": ("build", "build"),
+    "plan": ("build", "plan"),
+    "compare-installers": ("compare", "compare_installers"),
+    "base-sysexts": ("assemble", "base_sysexts"),
+    "oem-partition": ("assemble", "oem_partition"),
+    "list": ("show", "catalogue"),
+    "verify": ("show", "verify"),
+    "inspect": ("show", "inspect"),
+    "explain": ("explain", "explain"),
+    "metadata": ("ebuilds", "metadata"),
+    "affected": ("ebuilds", "affected"),
+}
+
+
 def _command(call: Call) -> int:
-    # Imported late: --help must not wait for what only a build needs.
-    if call.command in {"build", "plan"}:
-        from sysextlib.cli.build import build, plan
-
-        return plan(call) if call.command == "plan" else build(call)
-    if call.command == "compare-installers":
-        from sysextlib.cli.compare import compare_installers
-
-        return compare_installers(call)
-    if call.command == "explain":
-        from sysextlib.cli.explain import explain
-
-        return explain(call)
-    if call.command in {"base-sysexts", "oem-partition"}:
-        from sysextlib.cli.assemble import base_sysexts, oem_partition
-
-        return base_sysexts(call) if call.command == "base-sysexts" else oem_partition(call)
-    from sysextlib.cli.show import catalogue, inspect, verify
-
-    looks = {"list": catalogue, "verify": verify, "inspect": inspect}
-    return looks[call.command](call)
+    module, function = CODE[call.command]
+    run: Callable[[Call], int] = getattr(
+        importlib.import_module(f"sysextlib.cli.{module}"), function
+    )
+    return run(call)
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

@@ -1,6 +1,9 @@
+import importlib
+
 import pytest
 
-from sysextlib.cli.flags import parse
+from sysextlib.cli.flags import COMMANDS, parse
+from sysextlib.cli.main import CODE
 from sysextlib.errors import UsageError
 
 
@@ -52,3 +55,9 @@ def test_a_wrong_flag_is_refused_with_the_nearest_right_one(argv, brief, hint):
         parse(argv)
     assert caught.value.brief == brief
     assert hint in caught.value.hint
+
+
+def test_every_command_has_code_of_its_own():
+    assert set(CODE) == set(COMMANDS)
+    for module, function in CODE.values():
+        assert callable(getattr(importlib.import_module(f"sysextlib.cli.{module}"), function))
