@@ -100,6 +100,8 @@ PROGRAMS = (
     Program("setfattr", "attr", "the tests compare with it"),
     Program("mount", "mount", "the tests look into images with it"),
     Program("find", "findutils", "the tests compare with it"),
+    Program("qemu-system-x86_64", "qemu-system-x86", "boots the tests' machine", (7,)),
+    Program("mke2fs", "e2fsprogs", "makes its disks", (1, 46), "-V"),
     Program("dockerd", "docker.io", "the tests merge in containers of it", (20, 10)),
     Program("unshare", "util-linux", "emerge merges in namespaces of its own", (2, 32)),
 )

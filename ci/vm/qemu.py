@@ -54,7 +54,12 @@ def qemu_argv(
     argv += ["-nic", f"user,model=virtio-net-pci,restrict={'off' if network else 'on'}"]
     if payload:
         argv += _disk("payload", payload, "virtio-blk-pci")
-    argv += ["-chardev", f"{','.join(console)},id=console", "-device", "virtconsole,chardev=console"]
+    argv += [
+        "-chardev",
+        f"{','.join(console)},id=console",
+        "-device",
+        "virtconsole,chardev=console",
+    ]
     if agent:
         argv += ["-chardev", f"socket,path={agent},server=on,wait=off,id=agent"]
         argv += ["-device", "virtconsole,chardev=agent"]

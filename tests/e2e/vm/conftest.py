@@ -1,0 +1,79 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sysextlib.explain.host import HostFacts, TrustedCertificate, host_of
+from sysextlib.image.keys import load_certificate
+from sysextlib.tree import file_entry
+from tests.builders.binpkg import PackageSpec
+from tests.builders.demo import CHECKOUT, demo_board
+from tests.builders.vm import CERTIFICATE
+from tests.builders.world import MTIME, make_world
+
+KEYS = ("containerd", "docker", "kmod-demo", "podman", "python")
+UNIT = """\
+[Service]
+ExecStart=/usr/bin/hello
+Type=oneshot
+RemainAfterExit=yes
+"""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return every extension of the demo board, by the file's name."""
+    demo_board()
+    output = tmp_path_factory.mktemp("built")
+    argv = [sys.executable, str(CHECKOUT / "build_sysext.py"), "--board=demo-amd64"]
+    env = {**os.environ, "SYSEXT_SIGNING_KEY_DIR": str(CERTIFICATE.parent)}
+    done = subprocess.run(
+        [*argv, f"--image_builddir={output}", *KEYS], capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    return {path.name: path for path in sorted(output.glob("*.raw"))}
+
+
+@pytest.fixture(scope="session")
+def host() -> HostFacts:
+    """Return what ``explain`` knows of the machine: the base, and the certificate it was given."""
+    trusted = TrustedCertificate(path=str(CERTIFICATE), certificate=load_certificate(CERTIFICATE))
+    return replace(host_of(demo_board().image), certificates=(trusted,))
+
+
+class Hello:
+    """Builds a small extension for a version of the base, by the whole pipeline."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+
+    def build(self, version: str, os_id: str = "sysext-demo", keys: Path | None = None) -> Path:
+        """Return hello.raw, whose program says the version."""
+        self.count += 1
+        script = f"#!/bin/sh\necho hello of {version}\n".encode()
+        entries = [
+            file_entry("usr/bin/hello", script, mode=0o755, mtime=MTIME),
+            file_entry("usr/share/hello/needle", b"a needle in a haystack" * 400, mtime=MTIME),
+            file_entry("usr/lib/systemd/system/hello.service", UNIT.encode(), mtime=MTIME),
+        ]
+        spec = PackageSpec(
+            cpv="app-misc/hello-2.0", metadata={"repository": "test"}, entries=entries
+        )
+        release = f'ID={os_id}\nVERSION_ID={version}\nVERSION="{version}+b"\nBUILD_ID=b\n'
+        place = self.folder / str(self.count)
+        world = make_world(place, [spec], {"usr/lib/os-release": release.encode()})
+        key = {"SYSEXT_SIGNING_KEY_DIR": str(keys or CERTIFICATE.parent)}
+        done = world.run(
+            "hello", "app-misc/hello", "--compression=none", output=place / "out", env=key
+        )
+        assert done.returncode == 0, done.stderr
+        return place / "out/hello.raw"
+
+
+@pytest.fixture(scope="session")
+def hello(tmp_path_factory: pytest.TempPathFactory) -> Hello:
+    return Hello(tmp_path_factory.mktemp("hello"))
