@@ -7,10 +7,10 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from sysextlib.cli.flags import Call, parse
-from sysextlib.errors import SysextError
+from sysextlib.errors import OutputError, SysextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,26 +20,77 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Errors meant for people go to stderr as text."""
+    _open_closed_streams()
     signal.signal(signal.SIGTERM, _stop)
+    code = _run(argv)
+    fault = _flush(sys.stdout)
+    if fault is not None and code == 0:
+        code = _unprinted(fault)
+    _flush(sys.stderr)
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         return _command(parse(list(argv)))
     except SysextError as error:
-        print(error_text(error), file=sys.stderr)
+        _say(error_text(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        _say("interrupted; nothing was written")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Who read our output has gone. What is still buffered must not raise again at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except OSError:
+        fault = _flush(sys.stdout) or _flush(sys.stderr)
+        if fault is None:
+            raise
+        return _unprinted(fault)
+    except MemoryError:
+        _say("error: the memory does not suffice\n  hint: allow more, or try --jobs=1")
+        return 1
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("sysextlib"):
             raise
-        print(f"error: the Python package {error.name} is missing", file=sys.stderr)
-        print("  hint: run ci/setup, which makes an environment with everything", file=sys.stderr)
+        _say(
+            f"error: the Python package {error.name} is missing\n"
+            "  hint: run ci/setup, which makes an environment with everything"
+        )
         return 1
+
+
+def _open_closed_streams() -> None:
+    """Lead standard streams that our caller closed to /dev/null, lest an output gets their number.
+
+    Python has made None of those; what is printed without anybody listening is no error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        mode = "r" if number == 0 else "w"
+        setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for the process's life
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+def _flush(stream: TextIO) -> OSError | None:
+    """Write out what is buffered; return why it failed, after which nothing more is written."""
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
+
+
+def _unprinted(fault: OSError) -> int:
+    if isinstance(fault, BrokenPipeError):  # who read our output has gone
+        return 128 + signal.SIGPIPE
+    _say(f"error: what was done cannot be printed\n  reason: {fault.strerror}")
+    return OutputError.exit_code
 
 
 def error_text(error: SysextError) -> str:
