@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SPARE = 64 << 20  # bytes; the file system's own tables
 
@@ -37,3 +37,12 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def boot_script(names: Sequence[str], more: str = "") -> str:
+    """Return a script that shows images of the disk to systemd-sysext and systemd-confext."""
+    lines = ["mkdir -p /run/extensions /run/confexts"]
+    for name in names:
+        kind = "confexts" if name.endswith(".confext.raw") else "extensions"
+        lines.append(f"ln -s /mnt/payload/{name} /run/{kind}/")
+    return "\n".join([*lines, more, ""])

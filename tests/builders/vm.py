@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ci.vm.payload import write_payload_disk
+from ci.vm.payload import boot_script, write_payload_disk
 from ci.vm.qemu import QEMU, qemu_argv
 from ci.vm.root import VmRoot, vm_root
 from sysextlib.errors import MissingToolError
@@ -87,7 +87,8 @@ class Vm:
 
     def _start(self) -> None:
         disk = self.folder / "payload"
-        write_payload_disk(disk, {**self.images, "boot": self._boot_script().encode()})
+        script = boot_script(self.merged, self.boot)
+        write_payload_disk(disk, {**self.images, "boot": script.encode()})
         agent = self.folder / "agent"
         argv = qemu_argv(
             self.root,
@@ -105,13 +106,6 @@ class Vm:
         self._connect(agent)
         self.wait_for_agent()
         self.seconds = time.monotonic() - started
-
-    def _boot_script(self) -> str:
-        lines = ["mkdir -p /run/extensions /run/confexts"]
-        for name in self.merged:
-            kind = "confexts" if name.endswith(".confext.raw") else "extensions"
-            lines.append(f"ln -s /mnt/payload/{name} /run/{kind}/")
-        return "\n".join([*lines, self.boot, ""])
 
     def _connect(self, path: Path) -> None:
         deadline = time.monotonic() + 30
