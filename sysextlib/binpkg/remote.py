@@ -154,7 +154,7 @@ def _read_kept(path: Path) -> tuple[dict[str, str], bytes] | None:
     try:
         head, _, body = path.read_bytes().partition(b"\n")
         facts = json.loads(head)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(facts, dict) or not all(isinstance(v, str) for v in facts.values()):
         return None

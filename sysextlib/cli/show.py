@@ -215,7 +215,7 @@ def _packages_beside(path: Path) -> list[str]:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         if sha256 in {one["sha256"] for one in values["outputs"]}:
             return [one["cpv"] for one in values["packages"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return [f"(unknown: no {manifest.name} of this image beside it)"]
 

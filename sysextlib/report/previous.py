@@ -43,7 +43,15 @@ def reusable(
             if not there.is_file() or file_facts(there) != file:
                 return (f"{file.name} is not as it was built",)
         return _receipt(folder, names, manifest, (*files, file_facts(path)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ):
         return ("its manifest cannot be read",)
 
 

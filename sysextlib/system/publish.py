@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
+REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP}
+)
 NO_SPACE = 1 << 20  # bytes left on a disk that a tool has just failed to fill
 
 
@@ -49,6 +52,11 @@ class Staging:
         for name in os.listdir(self.outputs):
             _sync(self.outputs / name)
         names = sorted(os.listdir(self.outputs))
+        for name in {*names, *stale}:
+            if (self.output / name).is_dir():  # a rename would fail when half was published
+                raise OutputError(
+                    f"{name} cannot be written", {"is a folder": self.output / name}, "move it away"
+                )
         ready = _ready(self.output, self.name)
         (self.outputs / STALE).write_text("".join(f"{n}\n" for n in stale if n not in names))
         self.outputs.rename(ready)
@@ -69,14 +77,12 @@ def staging(output: Path, name: str) -> Iterator[Staging]:
     :raises LockedError: another build of that name runs there.
     :raises OutputError: the folder cannot be written, or the disk is full.
     """
-    with _explained(output):
+    with _explained(output, opening=True):
         output.mkdir(parents=True, exist_ok=True)
         stack = contextlib.ExitStack()
         stack.enter_context(locked(output / f".{name}.lock", f"{name} in {output}"))
     with stack, _explained(output):
-        ready = _ready(output, name)
-        if ready.exists():
-            _roll_forward(ready, output)
+        _roll_forward(_ready(output, name), output)
         scratch = output / f".{name}.building"
         remove_tree(scratch)
         outputs = scratch / "outputs"
@@ -88,11 +94,17 @@ def staging(output: Path, name: str) -> Iterator[Staging]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all below it, also where a directory in it is not writable."""
+    """Remove a folder and all below it, also where a directory in it is not writable.
+
+    What else may be there under its name, a symlink too, is removed and not followed.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
 
     def make_writable_and_retry(_function: object, path: str, _info: object) -> None:
         parent = os.path.dirname(path)  # noqa: PTH120 - rmtree hands out strings
-        for entry in (parent, path):
+        for entry in (path,) if path == str(folder) else (parent, path):
             if os.path.isdir(entry) and not os.path.islink(entry):  # noqa: PTH112, PTH114
                 os.chmod(entry, 0o700)  # noqa: PTH101
         if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
@@ -100,8 +112,7 @@ def remove_tree(folder: Path) -> None:
         else:
             os.unlink(path)  # noqa: PTH108
 
-    if folder.exists():
-        shutil.rmtree(folder, onerror=make_writable_and_retry)
+    shutil.rmtree(folder, onerror=make_writable_and_retry)
 
 
 def _ready(output: Path, name: str) -> Path:
@@ -109,11 +120,18 @@ def _ready(output: Path, name: str) -> Path:
 
 
 def _roll_forward(ready: Path, output: Path) -> None:
-    """Finish a publication: remove what is out of date, move the images last, drop the folder."""
+    """Finish a publication: remove what is out of date, move the images last, drop the folder.
+
+    Whoever else can write to the output folder decides what lies there; no name leads out of it.
+    """
+    if ready.is_symlink() or not ready.is_dir():
+        ready.unlink(missing_ok=True)  # nothing that a build left
+        return
     stale = ready / STALE
-    if stale.exists():
-        for name in stale.read_text().splitlines():
-            (output / name).unlink(missing_ok=True)
+    if stale.is_file():
+        for name in stale.read_text(errors="surrogateescape").splitlines():
+            if os.sep not in name and not (output / name).is_dir():
+                (output / name).unlink(missing_ok=True)
     for name in sorted(os.listdir(ready), key=lambda n: (n.endswith(".raw"), n)):
         if name != STALE:
             (ready / name).rename(output / name)
@@ -130,8 +148,11 @@ def _sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(output: Path) -> Iterator[None]:
-    """Turn what the disk says into an OutputError."""
+def _explained(output: Path, *, opening: bool = False) -> Iterator[None]:
+    """Turn what the disk says into an OutputError.
+
+    :param opening: nothing but the output folder is touched, so that it is to blame for all.
+    """
     try:
         yield
     except ToolError as error:
@@ -145,7 +166,7 @@ def _explained(output: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise OutputError(f"no space left for {output}", {"path": error.filename}) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        if opening or error.errno in REFUSALS:
             raise OutputError(
                 f"cannot write to {output}",
                 {"path": error.filename, "reason": error.strerror},
@@ -160,8 +181,9 @@ def shared_scratch(output: Path) -> Iterator[Path]:
 
     It is removed at the end. One that a killed call left is taken over by the next.
     """
-    with _explained(output):
+    with _explained(output, opening=True):
         output.mkdir(parents=True, exist_ok=True)
+    with _explained(output):
         for number in range(MOST_CALLS):
             with contextlib.ExitStack() as stack:
                 try:

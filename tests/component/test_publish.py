@@ -40,7 +40,7 @@ def test_outputs_appear_together_and_nothing_else_stays(tmp_path):
 
 def test_a_build_that_fails_leaves_the_earlier_outputs_as_they_were(tmp_path):
     build(tmp_path, **{"x.raw": "old"})
-    with pytest.raises(IsADirectoryError), staging(tmp_path, "x") as stage:
+    with pytest.raises(OutputError), staging(tmp_path, "x") as stage:
         (stage.outputs / "x.raw").mkdir() or (stage.outputs / "x.raw").write_text("half")
     assert listing(tmp_path) == ["x.raw"]
     assert (tmp_path / "x.raw").read_text() == "old"
@@ -109,6 +109,44 @@ def test_a_publication_cut_short_is_finished_by_the_next_build(tmp_path):
     with pytest.raises(ZeroDivisionError), staging(tmp_path, "x"):
         raise ZeroDivisionError
     assert listing(tmp_path) == ["x.raw", "x.txt", "x_a.txt"]
+
+
+@pytest.mark.parametrize("name", ["x.raw", "x_old.txt"])
+def test_a_folder_in_the_place_of_an_output_is_refused_before_anything_appears(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=f"{name} cannot be written"):
+        build(tmp_path, **{"x.raw": "1", "x.txt": "2"})
+    assert listing(tmp_path) == [name]
+
+
+def test_what_others_left_in_the_folder_leads_nowhere_else(tmp_path):
+    kept, output = tmp_path / "kept", tmp_path / "output"
+    (output / ".x.ready").mkdir(parents=True)
+    kept.write_text("mine")
+    (output / ".x.ready" / ".stale").write_text(f"../kept\n{kept}\n..\n")
+    with staging(output, "x"):
+        assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("hidden", [".x.ready", ".x.building"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_what_no_build_left_is_removed_and_not_followed(tmp_path, hidden, kind):
+    other, output = tmp_path / "other", tmp_path / "output"
+    other.mkdir()
+    output.mkdir()
+    (other / "f").write_text("mine")
+    if kind == "file":
+        (output / hidden).write_text("")
+    else:
+        (output / hidden).symlink_to(other if kind == "link" else "nowhere")
+    build(output, **{"x.raw": "1"})
+    assert listing(output) == ["x.raw"]
+    assert listing(other) == ["f"]
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error():
+    with pytest.raises(OutputError, match="cannot write to"), staging(Path("/proc/x"), "x"):
+        pass
 
 
 def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path):

@@ -270,3 +270,16 @@ def test_of_several_builds_one_that_fails_does_not_stop_the_others(world, tmp_pa
     done = world.run("docker", "python", "--json", output=tmp_path / "out")
     assert done.returncode == 11
     assert done.stderr.count("error: ") == 2
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[" * 100_000, b"{}", b'{"outputs": 5}', b"\xff"], ids=lambda data: data[:6]
+)
+def test_a_damaged_manifest_of_an_earlier_build_only_means_to_build_again(
+    own_world, tmp_path, data
+):
+    own_world.build(*HELLO, output=tmp_path / "out")
+    (tmp_path / "out" / "hello_manifest.json").write_bytes(data)
+    done = own_world.run(*HELLO, output=tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "its manifest" in done.stderr
