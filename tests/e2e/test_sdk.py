@@ -19,7 +19,7 @@ from sysextlib.system.cache import cache_root
 from tests.builders.sdk import EBUILDS, IMAGE, Daemon, build_packages, sdk_daemon, sdk_world
 from tests.builders.world import ROOT, World
 
-pytestmark = [pytest.mark.tool, pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.tool, pytest.mark.root, pytest.mark.slow, pytest.mark.sdk_more]
 
 HELLO = ("hello", "app-misc/hello")
 MOMENTS = 10
