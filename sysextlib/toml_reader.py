@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 import tomllib
 import types
 import typing
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NewType, TypeVar
 
 from sysextlib.errors import SysextError, nearest
 from sysextlib.gentoo.use import is_flag
-from sysextlib.tree import InvalidTreeError, check_path
+from sysextlib.tree import InvalidTreeError, check_path, glob_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LARGEST = 1 << 20  # bytes of a TOML file; the largest of ours has a few thousand
+LONGEST_NAME = 255  # bytes of one part of a path, in every file system that matters
+LONGEST_PATH = 4094  # bytes of a path that Linux takes with "/" before it and NUL after it
 NOT_READ = {"not read": True}  # metadata of a field that no key of the file fills
 
 TreePath = NewType("TreePath", str)
@@ -186,6 +189,10 @@ def tree_path(text: str) -> TreePath:
     """
     path = text.removesuffix("/")
     check_path(path)
+    if len(os.fsencode(path)) > LONGEST_PATH or "\n" in path:
+        raise ValueError(f"no file system and package database can hold the path {path[:100]!r}")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.split("/")):
+        raise ValueError(f"a part of the path is longer than {LONGEST_NAME} bytes: {path[:100]!r}")
     return TreePath(path)
 
 
@@ -195,6 +202,7 @@ def tree_glob(text: str) -> Glob:
     :raises ValueError: it is not.
     """
     check_path(text.removesuffix("/"))
+    glob_regex(text)
     return Glob(text)
 
 

@@ -261,6 +261,8 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
 
     ``*``, ``?`` and ``[abc]`` stay within one part; a part that is ``**`` stands for any number of
     parts, none included, and at the end for everything below.
+
+    :raises InvalidTreeError: a range such as [z-a].
     """
     pieces = []
     parts = pattern.split("/")
@@ -270,10 +272,16 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
             pieces.append(".+" if last else "(?:[^/]+/)*")
         else:
             pieces.append("".join(map(_glob_token, _GLOB.findall(part))) + ("" if last else "/"))
-    return re.compile("".join(pieces), re.DOTALL)
+    try:
+        return re.compile("".join(pieces), re.DOTALL)
+    except re.error as error:
+        raise InvalidTreeError(f"no pattern for paths: {pattern!r}: {error.msg}") from error
 
 
-_GLOB = re.compile(r"\[!?[^]]+\]|.", re.DOTALL)
+_GLOB = re.compile(r"\[[!^]?[^]]+\]|.", re.DOTALL)
+_CLASS_SIGNS = re.compile(
+    r"[\\\[\^&~|]"
+)  # that mean something in a class of Python's, now or later
 
 
 def _glob_token(token: str) -> str:
@@ -282,8 +290,9 @@ def _glob_token(token: str) -> str:
     if token == "?":
         return "[^/]"
     if len(token) > 1:
-        inner = token[1:-1].replace("\\", r"\\")
-        return "[^/" + inner[1:] + "]" if inner.startswith("!") else f"[{inner}]"
+        negated = token[1] in "!^" and len(token) > 3
+        inner = _CLASS_SIGNS.sub(r"\\\g<0>", token[1 + negated : -1])
+        return f"(?!/)[{'^' if negated else ''}{inner}]"
     return re.escape(token)
 
 

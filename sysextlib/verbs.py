@@ -95,6 +95,11 @@ class Symlink:
     path: TreePath
     target: str
 
+    def __post_init__(self) -> None:
+        size = len(self.target.encode())
+        if not 0 < size < 4096 or "\0" in self.target or "\n" in self.target:
+            raise ValueError("target must be the path that the link shall hold")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:

@@ -103,6 +103,7 @@ def test_fields_cannot_run_into_each_other():
     assert length_prefixed([b"ab"]) != length_prefixed([b"a", b"b"])
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("pattern", "match", "no_match"),
     [
@@ -118,12 +119,23 @@ def test_fields_cannot_run_into_each_other():
         ("a[!b]c", ["axc"], ["abc", "a/c"]),
         ("a.b", ["a.b"], ["axb"]),
         ("a[b", ["a[b"], ["ab"]),
+        ("a[^b]c", ["axc"], ["abc", "a/c"]),
+        ("a[.-0]c", ["a.c", "a0c"], ["a/c"]),
+        ("a[!]c", ["a!c"], ["axc"]),
+        ("a[b&&c]", ["a&", "ab", "ac"], ["ad"]),
+        ("a[[b]", ["a[", "ab"], ["ac"]),
+        ("a[b\\d]", ["a\\", "ad"], ["a1"]),
     ],
 )
 def test_globs_stay_within_a_part_and_double_stars_cross_parts(pattern, match, no_match):
     regex = glob_regex(pattern)
     assert [p for p in match if not regex.fullmatch(p)] == []
     assert [p for p in no_match if regex.fullmatch(p)] == []
+
+
+def test_a_range_that_runs_backwards_is_refused():
+    with pytest.raises(InvalidTreeError, match="bad character range"):
+        glob_regex("usr/[z-a]")
 
 
 def test_content_is_read_from_its_slice_of_the_spool(tmp_path: Path):
