@@ -22,6 +22,8 @@ def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Errors meant for people go to stderr as text."""
     _open_closed_streams()
     signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _stop)
     code = _run(argv)
     fault = _flush(sys.stdout)
     if fault is not None and code == 0:

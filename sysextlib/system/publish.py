@@ -156,7 +156,8 @@ def _explained(output: Path, *, opening: bool = False) -> Iterator[None]:
     try:
         yield
     except ToolError as error:
-        if output.exists() and shutil.disk_usage(output).free < NO_SPACE:
+        full = os.strerror(errno.ENOSPC) in str(error)
+        if full or (output.exists() and shutil.disk_usage(output).free < NO_SPACE):
             raise OutputError(
                 f"no space left for {output}", {"seen by": error.brief, **error.facts}
             ) from error

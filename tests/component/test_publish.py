@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sysextlib.errors import LockedError, OutputError
+from sysextlib.errors import LockedError, OutputError, ToolError
 from sysextlib.system.lock import locked
 from sysextlib.system.publish import staging
 
@@ -162,6 +162,12 @@ def test_a_full_disk_is_an_output_error():
     ):
         Path("/dev/full").write_text("x")
     (Path("/dev/shm") / f"publish-{os.getpid()}").rmdir()
+
+
+def test_a_tool_that_finds_the_disk_full_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="no space left") as caught, staging(tmp_path, "x"):
+        raise ToolError("mkfs failed", {"last output": "x: No space left on device"})
+    assert "mkfs failed" in str(caught.value)
 
 
 def test_a_lock_file_is_gone_after_the_block(tmp_path):

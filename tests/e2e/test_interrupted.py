@@ -58,7 +58,7 @@ def test_sigkill_leaves_no_half_output_and_nothing_for_good(world, duration, tmp
     assert files(output) == files(reference)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_build_ends_at_once_and_clean(world, duration, tmp_path, number):
     process = start(world, tmp_path)
     time.sleep(duration * 0.6)
