@@ -159,11 +159,11 @@ def test_a_version_that_does_not_exist_is_answered_with_the_newest_that_do(
 
 def serving_index(site: Path):
     """Serve the listings too: the server's folders have an index.html."""
-    for above in site.glob("*/amd64-usr"):
-        target = site / "listed" / above.parent.name / "amd64-usr"
+    for listing in site.glob("*/amd64-usr/index.html"):
+        target = site / "listed" / listing.parent.parent.name / "amd64-usr"
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            target.write_bytes((above / "index.html").read_bytes())
+            target.write_bytes(listing.read_bytes())
     return serving(site / "listed")
 
 
