@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK = 4096
-TABLE = 33 * 512  # bytes of the second table, at the end
 
 
 def flip(image: Path, out: Path, at: int) -> Path:
@@ -73,7 +72,7 @@ def unsigned(image: Path, out: Path) -> Path:
     ddi = read_ddi(image)
     kept = ddi.partitions[:2]
     end = ddi.sign.offset
-    size = disk_size(end // 512)
+    size = disk_size(end)
     head, tail = render_gpt(ddi.disk, kept, size)
     data = bytearray(image.read_bytes()[:end].ljust(size, b"\0"))
     data[: len(head)] = head

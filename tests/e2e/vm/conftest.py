@@ -51,7 +51,7 @@ class Hello:
         self.folder = folder
         self.count = 0
 
-    def build(self, version: str, os_id: str = "sysext-demo", keys: Path | None = None) -> Path:
+    def build(self, version: str, keys: Path | None = None) -> Path:
         """Return hello.raw, whose program says the version."""
         self.count += 1
         script = f"#!/bin/sh\necho hello of {version}\n".encode()
@@ -63,7 +63,7 @@ class Hello:
         spec = PackageSpec(
             cpv="app-misc/hello-2.0", metadata={"repository": "test"}, entries=entries
         )
-        release = f'ID={os_id}\nVERSION_ID={version}\nVERSION="{version}+b"\nBUILD_ID=b\n'
+        release = f'ID=sysext-demo\nVERSION_ID={version}\nVERSION="{version}+b"\nBUILD_ID=b\n'
         place = self.folder / str(self.count)
         world = make_world(place, [spec], {"usr/lib/os-release": release.encode()})
         key = {"SYSEXT_SIGNING_KEY_DIR": str(keys or CERTIFICATE.parent)}

@@ -61,8 +61,8 @@ def cases(hello, tmp_path_factory) -> dict[str, Case]:
         "signature": (altered.altered_signature(good, place("signature")), stops, ""),
         "root hash": (altered.altered_root_hash(good, place("root-hash")), stops, ""),
         "version": (hello.build("1.0.1"), Effect.SKIPPED, "incompatible"),
-        "system": (hello.build("1.0.0", os_id="other"), Effect.SKIPPED, "incompatible"),
-        "architecture": (for_arm(place("architecture")), Effect.SKIPPED, "incompatible"),
+        "system": (stamped(place("system"), os_id="other"), Effect.SKIPPED, "incompatible"),
+        "architecture": (stamped(place("arch"), arch=Arch.ARM64), Effect.SKIPPED, "incompatible"),
     }
     cases = {key: Case(path, "hello.raw", *rest) for key, (path, *rest) in paths.items()}
     misnamed = folder / "hello-2.0.raw"
@@ -70,15 +70,13 @@ def cases(hello, tmp_path_factory) -> dict[str, Case]:
     return {**cases, "misnamed": Case(misnamed, "hello-2.0.raw", stops, "metadata")}
 
 
-def for_arm(out: Path) -> Path:
-    """An image whose partitions fit this machine, and whose stamp does not."""
-    release = ExtensionRelease(
-        name="hello", os_id="sysext-demo", version_id="1.0.0", arch=Arch.ARM64
-    )
+def stamped(out: Path, os_id: str = "sysext-demo", arch: Arch = Arch.AMD64) -> Path:
+    """An image with a stamp that no build for this machine would give it."""
+    release = ExtensionRelease(name="hello", os_id=os_id, version_id="1.0.0", arch=arch)
     tree = Tree([file_entry(release.path, release.text().encode())])
     key = load_signing_key(CERTIFICATE.parent)
     tools = image_tools("mkfs.erofs")
-    write_ddi(tree, out, arch=Arch.AMD64, seed=b"arm", epoch=0, key=key, tools=tools)
+    write_ddi(tree, out, arch=Arch.AMD64, seed=b"stamped", epoch=0, key=key, tools=tools)
     return out
 
 
