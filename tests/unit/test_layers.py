@@ -69,3 +69,10 @@ def test_each_foreign_package_is_imported_only_where_it_belongs():
         if name.split(".")[0] in ONLY_IN and part not in ONLY_IN[name.split(".")[0]]
     ]
     assert wrong == []
+
+
+def test_the_architecture_document_shows_these_layers():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    shown = text.partition("may be\nimported.\n")[2].partition("## One build")[0]
+    rows = [line.partition("<-")[0].split() for line in shown.splitlines() if line.strip()]
+    assert rows == LAYERS
