@@ -67,7 +67,17 @@ class SysextError(Exception):
             lines += [f"    {line}" for line in rest]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(_harmless, lines))
+
+
+def _harmless(line: str) -> str:
+    """Return a line whose control characters, which a terminal would obey, can be seen."""
+    if line.isprintable():
+        return line
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode()
+        for char in line
+    )
 
 
 class UsageError(SysextError):

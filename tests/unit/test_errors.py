@@ -3,7 +3,7 @@ import re
 import pytest
 
 from sysextlib import errors
-from sysextlib.errors import SysextError, ValueSyntaxError, nearest
+from sysextlib.errors import SysextError, UsageError, ValueSyntaxError, nearest
 
 
 def classes() -> list[type[SysextError]]:
@@ -54,3 +54,14 @@ def test_a_syntax_error_points_at_the_place():
 )
 def test_an_unknown_word_is_answered_with_the_nearest_known_ones(word, known, hint):
     assert nearest(word, known) == hint
+
+
+def test_a_terminal_has_nothing_to_obey_in_an_error():
+    error = UsageError("a\x1b]0;b", {"c\x07": "d\x9bm\nline\udcff", "name": "é\tx"}, "e\x1b[m")
+    assert str(error).splitlines() == [
+        "a\\x1b]0;b",
+        "  c\\x07: d\\x9bm",
+        "    line\\udcff",
+        "  name: é\tx",
+        "  hint: e\\x1b[m",
+    ]
