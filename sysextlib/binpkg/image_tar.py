@@ -201,6 +201,8 @@ def _path(reading: _Reading, raw: bytes) -> str:
             raise refuse("a member's name has an empty part")
         if len(part) > limits.part:
             raise refuse("a part of a member's name is too long")
+    if relative.count(b"/") > limits.depth:
+        raise refuse(f"a member lies more than {limits.depth} folders deep")
     if b"\0" in relative or b"\n" in relative:
         raise refuse("a member's name holds a line feed or NUL, which CONTENTS cannot record")
     try:

@@ -30,6 +30,7 @@ class Limits:
     members: int = 1_000_000
     name: int = 4096
     part: int = 255
+    depth: int = 128
     pax: int = 1 * MIB
     sparse_map: int = 100_000
     ratio: int = 1000

@@ -113,6 +113,7 @@ def test_one_spool_file_holds_all_contents(tmp_path):
         (member("images/x"), "outside image/"),
         (member("image/usr/" + "n" * 256), "too long"),
         (member("image/" + "d/" * 2100 + "f"), "too long"),
+        (member("image/" + "d/" * 129 + "f"), "more than 128 folders deep"),
         (member("image/usr/line\nfeed"), "line feed"),
         (member("image/dev/null", form=tarfile.CHRTYPE), "character device"),
         (member("image/dev/sda", form=tarfile.BLKTYPE), "block device"),
