@@ -27,9 +27,12 @@ def flip(image: Path, out: Path, at: int) -> Path:
 
 
 def altered_data(image: Path, out: Path, needle: bytes) -> Path:
-    """Change a byte of a file in the image, found by what is written there."""
+    """Change a byte of a file in the image, at the last place where ``needle`` is written.
+
+    (The first may share a block with what systemd reads before it merges.)
+    """
     ddi = read_ddi(image)
-    at = bytes(ddi.view(ddi.data)).index(needle)
+    at = bytes(ddi.view(ddi.data)).rindex(needle)
     return flip(image, out, ddi.data.offset + at)
 
 

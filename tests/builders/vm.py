@@ -131,8 +131,7 @@ class Vm:
 
     def run(self, script: str, seconds: float = COMMAND) -> Answer:
         """Run a bash script as root."""
-        self._socket.settimeout(seconds)
-        self._socket.sendall(base64.b64encode(script.encode()) + b"\n")
+        self._send(script, seconds)
         code, _, output = self._read_line().partition(" ")
         return Answer(int(code), base64.b64decode(output).decode(errors="replace").rstrip("\n"))
 
@@ -150,7 +149,7 @@ class Vm:
 
     def reboot(self) -> None:
         """Restart the machine; its root keeps what was changed."""
-        self.run("systemctl --no-block reboot")
+        self._send("systemctl --no-block reboot", COMMAND)  # the answer may not come any more
         self.wait_for_agent()
 
     def merged_names(self) -> set[str]:
@@ -171,6 +170,10 @@ class Vm:
     def console(self) -> str:
         """What the machine wrote on its console so far."""
         return (self.folder / "console").read_text(errors="replace")
+
+    def _send(self, script: str, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+        self._socket.sendall(base64.b64encode(script.encode()) + b"\n")
 
     def _read_line(self) -> str:
         try:

@@ -65,7 +65,8 @@ class Hello:
         )
         release = f'ID=sysext-demo\nVERSION_ID={version}\nVERSION="{version}+b"\nBUILD_ID=b\n'
         place = self.folder / str(self.count)
-        world = make_world(place, [spec], {"usr/lib/os-release": release.encode()})
+        base = {"usr/lib/os-release": release.encode(), "usr/bin/sh": b"", "bin": "usr/bin"}
+        world = make_world(place, [spec], base)
         key = {"SYSEXT_SIGNING_KEY_DIR": str(keys or CERTIFICATE.parent)}
         done = world.run(
             "hello", "app-misc/hello", "--compression=none", output=place / "out", env=key
