@@ -1,6 +1,7 @@
 """Who may import whom: each line of LAYERS only from the lines above it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2] / "sysextlib"
@@ -30,6 +31,7 @@ ONLY_IN = {
 }
 
 
+@cache
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):

@@ -3,16 +3,13 @@
 import random
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from sysextlib.errors import ResolveError
 from sysextlib.gentoo.atom import Atom
 from sysextlib.gentoo.dependency import evaluate, leaves, parse_depend
 from sysextlib.resolve.plan import MergePlan
 from tests.builders.universe import answers, faults, random_universe
-
-COMMON = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def outcome(scenario) -> MergePlan | None:
@@ -29,19 +26,17 @@ def told(scenario) -> str:
         return str(error)
 
 
-@settings(COMMON, max_examples=150)
-@given(st.randoms(use_true_random=False))
-def test_a_plan_satisfies_all_its_packages_and_changes_nothing_of_the_base(rnd):
-    scenario = random_universe(rnd)
+@pytest.mark.parametrize("seed", range(150))
+def test_a_plan_satisfies_all_its_packages_and_changes_nothing_of_the_base(seed):
+    scenario = random_universe(random.Random(seed))
     plan = outcome(scenario)
     if plan is not None:
         assert list(faults(scenario, plan.packages)) == []
 
 
-@settings(COMMON, max_examples=150)
-@given(st.randoms(use_true_random=False))
-def test_what_a_package_needs_is_merged_before_it_but_in_a_cycle(rnd):
-    scenario = random_universe(rnd)
+@pytest.mark.parametrize("seed", range(150))
+def test_what_a_package_needs_is_merged_before_it_but_in_a_cycle(seed):
+    scenario = random_universe(random.Random(seed))
     plan = outcome(scenario)
     if plan is None:
         return
@@ -84,19 +79,17 @@ def reached(start, needs):
     return seen
 
 
-@settings(COMMON, max_examples=75)
-@given(st.randoms(use_true_random=False))
-def test_shuffled_inputs_give_the_same_plan_or_the_same_error(rnd):
-    scenario = random_universe(rnd)
+@pytest.mark.parametrize("seed", range(75))
+def test_shuffled_inputs_give_the_same_plan_or_the_same_error(seed):
+    scenario = random_universe(random.Random(seed))
     available = list(scenario.available)
     random.Random(1).shuffle(available)
     shuffled = replace(scenario, available=available, installed=scenario.installed[::-1])
     assert told(shuffled) == told(scenario)
 
 
-@settings(COMMON, max_examples=40)
-@given(st.randoms(use_true_random=False))
-def test_an_error_means_that_no_set_of_packages_would_do(rnd):
-    scenario = random_universe(rnd)
+@pytest.mark.parametrize("seed", range(40))
+def test_an_error_means_that_no_set_of_packages_would_do(seed):
+    scenario = random_universe(random.Random(seed))
     if len(scenario.available) <= 9 and outcome(scenario) is None:
         assert next(answers(scenario), None) is None
