@@ -31,6 +31,7 @@ from sysextlib.image.gpt import (
     read_gpt,
     render_gpt,
 )
+from sysextlib.image.limits import require_fitting
 from sysextlib.image.signature import RootHashSignature, read_partition, signature_partition
 from sysextlib.image.verity import (
     BLOCK,
@@ -39,7 +40,6 @@ from sysextlib.image.verity import (
     read_superblock,
     render_superblock,
 )
-from sysextlib.tree import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +149,7 @@ def write_ddi(
     :raises OutputError: ``out`` cannot be written, or the disk is full.
     :raises ToolError: mkfs.erofs is absent, too old or failed.
     """
-    _refuse_devices(tree)
+    require_fitting(tree)
     options = ErofsOptions(
         uuid=derive_uuid(seed, "file system"),
         epoch=epoch,
@@ -305,14 +305,6 @@ def _find_partitions(gpt: Gpt) -> tuple[Arch, tuple[Partition, Partition, Partit
     names = ", ".join(repr(p.name) for p in gpt.partitions) or "(none)"
     hint = "an extension has one root partition, its verity hashes and their signature"
     raise VerifyError("it is no signed extension image", {"partitions": names}, hint)
-
-
-def _refuse_devices(tree: Tree) -> None:
-    for entry in tree:
-        if entry.kind in {Kind.CHARDEV, Kind.BLOCKDEV}:
-            facts = {"from": entry.origin or "(unknown)"}
-            hint = "remove it in the definition: extensions are mounted with nodev"
-            raise ImageError(f"{entry.path} is a {entry.kind}", facts, hint)
 
 
 @contextlib.contextmanager

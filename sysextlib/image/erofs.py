@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from sysextlib.definition import Compression
-from sysextlib.errors import ImageError, OutputError, ToolError
+from sysextlib.errors import OutputError, ToolError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.fragments import disown_fragments
-from sysextlib.image.tar_stream import linked, write_tar
+from sysextlib.image.tar_stream import write_tar
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
@@ -50,12 +50,10 @@ def write_erofs(
     the ends of files) where they would lie without.
 
     :param scratch: a folder for mkfs.erofs to buffer in, as large as the tree's contents.
-    :raises ImageError: an entry that an image cannot hold.
     :raises MissingToolError: mkfs.erofs is absent or too old.
     :raises OutputError: there is no room on the disk.
     :raises ToolError: mkfs.erofs failed, say over ``mkerofs_opts``.
     """
-    _require_equal_links(tree)
     needed = sum(entry.content.size for entry in tree if entry.content is not None)
     _require_space(scratch, needed)
 
@@ -102,13 +100,3 @@ def _require_space(folder: Path, needed: int, cause: ToolError | None = None) ->
             **(cause.facts if cause else {}),
         }
         raise OutputError("there is too little room on the disk", facts, "make room") from cause
-
-
-def _require_equal_links(tree: Tree) -> None:
-    """Refuse hard links that differ: an inode has one mode, owner, time and content."""
-    for head, entry in linked(tree):
-        if replace(entry, path=head.path) != head:
-            raise ImageError(
-                f"{head.path} and {entry.path} are one file with two sets of metadata",
-                {"from": entry.origin or "(unknown)"},
-            )

@@ -63,24 +63,11 @@ def entry_header(entry: Entry, *, link_to: str = "") -> bytes:
 
     :param link_to: the path, earlier in the archive, whose inode this entry shares.
     """
-    name = _encoded(entry.path)
-    target = _encoded(link_to or entry.target)
-    records: list[tuple[bytes, bytes]] = []
-    if len(name) > NAME_SIZE:
-        records.append((b"path", name))
-    if len(target) > NAME_SIZE:
-        records.append((b"linkpath", target))
-    size = entry.content.size if entry.content is not None and not link_to else 0
-    numbers = ((b"size", size, OCTAL_11), (b"mtime", entry.mtime, OCTAL_11))
-    for key, value, most in (*numbers, (b"uid", entry.uid, OCTAL_7), (b"gid", entry.gid, OCTAL_7)):
-        if not 0 <= value <= most:
-            records.append((key, str(value).encode()))
-    if not link_to:
-        records += [(_xattr_key(entry, key), value) for key, value in entry.xattrs]
-    kind = HARD_LINK if link_to else TYPES[entry.kind]
+    name, target = _encoded(entry.path), _encoded(link_to or entry.target)
+    size = _size(entry, link_to)
     header = _ustar(
         name[:NAME_SIZE],
-        kind,
+        HARD_LINK if link_to else TYPES[entry.kind],
         mode=entry.mode,
         uid=min(entry.uid, OCTAL_7),
         gid=min(entry.gid, OCTAL_7),
@@ -89,7 +76,28 @@ def entry_header(entry: Entry, *, link_to: str = "") -> bytes:
         target=target[:NAME_SIZE],
         device=entry.device or (0, 0),
     )
-    return _pax(records) + header
+    return _pax(pax_data(entry, link_to=link_to)) + header
+
+
+def pax_data(entry: Entry, *, link_to: str = "") -> bytes:
+    """Return the records of an entry's extended header: what the ustar fields cannot hold."""
+    name, target = _encoded(entry.path), _encoded(link_to or entry.target)
+    records: list[tuple[bytes, bytes]] = []
+    if len(name) > NAME_SIZE:
+        records.append((b"path", name))
+    if len(target) > NAME_SIZE:
+        records.append((b"linkpath", target))
+    numbers = ((b"size", _size(entry, link_to), OCTAL_11), (b"mtime", entry.mtime, OCTAL_11))
+    for key, value, most in (*numbers, (b"uid", entry.uid, OCTAL_7), (b"gid", entry.gid, OCTAL_7)):
+        if not 0 <= value <= most:
+            records.append((key, str(value).encode()))
+    if not link_to:
+        records += [(_xattr_key(entry, key), value) for key, value in entry.xattrs]
+    return b"".join(_record(key, value) for key, value in records)
+
+
+def _size(entry: Entry, link_to: str) -> int:
+    return entry.content.size if entry.content is not None and not link_to else 0
 
 
 class _Sink:
@@ -170,11 +178,10 @@ def _ustar(
     return head + b"%06o\0 " % (sum(head) + sum(tail) + 8 * ord(" ")) + tail
 
 
-def _pax(records: list[tuple[bytes, bytes]]) -> bytes:
+def _pax(data: bytes) -> bytes:
     """Return an extended header for the next entry, or nothing."""
-    if not records:
+    if not data:
         return b""
-    data = b"".join(_record(key, value) for key, value in records)
     return _ustar(b"pax", b"x", size=len(data)) + data + _padding(len(data))
 
 

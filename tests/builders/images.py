@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sysextlib.definition import Compression
 from sysextlib.explain.host import HostFacts, TrustedCertificate
 from sysextlib.gentoo.arch import Arch
 from sysextlib.image.ddi import read_ddi, write_ddi
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sysextlib.image.ddi import DdiFacts
     from sysextlib.image.keys import SigningKey
+    from sysextlib.system.tools import Tools
 
 RELEASE = {"ID": "demo", "VERSION_ID": "1", "ARCHITECTURE": "x86-64"}
 
@@ -58,12 +61,31 @@ def extension(
 
 def signed(out: Path, tree: Tree, key: SigningKey | None = None) -> Path:
     """Write a signed image, as a build does."""
-    tools = image_tools("mkfs.erofs")
-    write_ddi(
-        tree, out, arch=Arch.AMD64, seed=b"seed", epoch=EPOCH, key=key or signing_key(),
-        tools=tools,
-    )  # fmt: skip
-    return out
+    return write_image(tree, out, compression=Compression.LZ4HC, key=key).path
+
+
+def write_image(
+    tree: Tree,
+    out: Path,
+    tools: Tools | None = None,
+    *,
+    compression: Compression = Compression.LZ4,
+    key: SigningKey | None = None,
+    arch: Arch = Arch.AMD64,
+    **more: object,
+) -> DdiFacts:
+    """Write a signed image of these arguments, the others always the same."""
+    return write_ddi(
+        tree,
+        out,
+        arch=arch,
+        seed=b"digest of an order",
+        epoch=EPOCH,
+        key=key or signing_key(),
+        tools=tools or image_tools("mkfs.erofs"),
+        compression=compression,
+        **more,  # type: ignore[arg-type] # those of write_ddi
+    )
 
 
 def file_system(out: Path, tree: Tree, *, squashfs: bool = False) -> Path:
