@@ -6,6 +6,7 @@ import hashlib
 import re
 import struct
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 from sysextlib.binpkg.contents import parse_contents
@@ -18,9 +19,10 @@ from sysextlib.squashfs.reader import Squashfs
 from sysextlib.tree import Content, Entry, Kind, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sysextlib.binpkg.contents import Owned
     from sysextlib.gentoo.package import Package
 
 OS_RELEASE = ("usr/lib/os-release", "etc/os-release")  # upstream reads the first; os-release(5)
@@ -193,7 +195,18 @@ class Base:
         """
         wanted = set(paths)
         found: dict[str, str] = {}
-        for image in (self._squashfs, *self._pkginfo):
+        for package, item in self._owned(self._squashfs, *self._pkginfo):
+            if item.path in wanted:
+                found.setdefault(item.path, package)
+        return found
+
+    def owned_below(self) -> Mapping[str, tuple[str, Owned]]:
+        """Return, by path, the cpv and line of CONTENTS of packages in pkginfo images."""
+        return {item.path: (package, item) for package, item in self._owned(*self._pkginfo)}
+
+    def _owned(self, *images: Squashfs) -> Iterator[tuple[str, Owned]]:
+        """Yield cpv and line of CONTENTS of all packages, at the path where the base puts it."""
+        for image in images:
             for package in (
                 f"{c}/{p}" for c in image.names(VDB) for p in image.names(f"{VDB}/{c}")
             ):
@@ -202,10 +215,8 @@ class Base:
                 if entry is None or entry.kind is not Kind.FILE:
                     continue
                 for item in parse_contents(image.read(where)):
-                    real = self._real(item.path, last=False)
-                    if real in wanted:
-                        found.setdefault(real, package)
-        return found
+                    if real := self._real(item.path, last=False):
+                        yield package, replace(item, path=real)
 
     def _real(self, path: str, *, last: bool = True) -> str:
         try:

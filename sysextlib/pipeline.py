@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sysextlib.check.below import check_below
 from sysextlib.check.kernel_modules import check_kernel_modules
 from sysextlib.check.privileges import check_privileges
 from sysextlib.edit.apply import apply_edits
@@ -76,6 +77,7 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                     *parts.findings,
                     *check_privileges(Tree([*tree, *parts.etc]), order.definition.privileged),
                     *check_kernel_modules(tree, base, order.module_key),
+                    *check_below(tree, base),
                 ),
             )
 

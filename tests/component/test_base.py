@@ -274,6 +274,16 @@ def test_packages_of_pkginfo_images_count_as_installed(base_of, pack):
     ]
 
 
+def test_what_packages_of_pkginfo_images_own_is_told_where_the_base_puts_it(base_of, pack):
+    line = f"obj /lib64/libx.so {'0' * 32} 5\n"
+    info = pack(tree_of(package_files("a/below-1", contents=line)), name="info")
+    with base_of(pkginfo=[info]) as base:
+        ((path, (owner, item)),) = base.owned_below().items()
+    assert (path, owner, item.md5) == ("usr/lib64/libx.so", "a/below-1", "0" * 32)
+    with base_of() as base:
+        assert base.owned_below() == {}
+
+
 def test_a_pkginfo_image_may_repeat_the_base(base_of, pack):
     info = pack(tree_of(dict(package_files("sys-libs/glibc-2.40"))), name="info")
     assert len(base_of(pkginfo=[info]).installed) == 1

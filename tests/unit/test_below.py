@@ -1,0 +1,51 @@
+"""Extensions below this one: of them only CONTENTS of their packages is known."""
+
+import pytest
+
+from sysextlib.binpkg.contents import Owned, owned_by
+from sysextlib.check.below import check_below
+from sysextlib.tree import Tree, file_entry, link_entry
+from tests.builders.base import tree_of
+
+
+class Below:
+    def __init__(self, *owned: Owned) -> None:
+        self.owned = owned
+
+    def owned_below(self):
+        return {item.path: ("a/below-1", item) for item in self.owned}
+
+
+def check(ours, *theirs):
+    return [finding.key for finding in check_below(Tree([ours]), Below(*owned_by(theirs)))]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (file_entry("usr/bin/x", b"1"), file_entry("usr/bin/x", b"2")),
+        (file_entry("usr/bin/x", b"1"), link_entry("usr/bin/x", "y")),
+        (link_entry("usr/bin/x", "z"), link_entry("usr/bin/x", "y")),
+    ],
+)
+def test_a_path_that_an_extension_below_has_otherwise_is_an_error(ours, theirs):
+    assert check(ours, theirs) == ["hides-below:usr/bin/x"]
+
+
+@pytest.mark.parametrize("same", [file_entry("usr/x", b"1"), link_entry("usr/x", "y")])
+def test_what_an_extension_below_has_too_harms_nobody(same):
+    assert check(same, same) == []
+
+
+def test_directories_and_other_paths_meet_nothing():
+    tree = tree_of({"usr/share/x": b"1"})
+    theirs = Below(*owned_by(tree_of({"usr/share/y": b"2"})))
+    assert list(check_below(tree, theirs)) == []
+
+
+def test_the_finding_names_both_sides():
+    (finding,) = check_below(
+        Tree([file_entry("usr/x", b"1", origin="c/d-2")]),
+        Below(Owned(kind="obj", path="usr/x", md5="0" * 32)),
+    )
+    assert finding.message.startswith("c/d-2 brings it, and a/below-1 of an extension below")
