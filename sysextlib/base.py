@@ -220,10 +220,7 @@ class Base:
 
     def _real(self, path: str, *, last: bool = True) -> str:
         try:
-            if last:
-                return self._paths.real(path)
-            folder, _, name = path.rpartition("/")
-            return f"{self._paths.real(folder)}/{name}" if folder else name
+            return self._paths.place(path, follow=last)
         except LinkLoopError:
             return ""
 

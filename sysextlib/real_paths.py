@@ -59,6 +59,18 @@ class RealPaths:
             known = self._known[path] = self._step(known, path.rpartition("/")[2])
         return known
 
+    def place(self, path: str, *, follow: bool = False) -> str:
+        """Return ``path`` with the symlinks on the way to its last component followed.
+
+        :param follow: the last component too, as ``real`` does.
+        :raises LinkLoopError: symlinks form a loop, or are too many.
+        """
+        if follow:
+            return self.real(path)
+        folder, _, name = path.rpartition("/")
+        folder = self.real(folder)
+        return f"{folder}/{name}" if folder else name
+
     def target(self, path: str, target: str) -> str:
         """Return where a symlink at the real path ``path`` leads; "" is the root.
 

@@ -40,7 +40,7 @@ def expand_braces(text: str, depth: int = 0) -> list[str]:
                 return _combine(text[:at], inner, expand_braces(text[end:], depth + 1), depth)
             at += 1
         elif char in "\\'\"$`":
-            at = _behind(text, at)
+            at = scan.part_end(text, at)
         else:
             at += 1
     return [text]
@@ -71,7 +71,7 @@ def _group(text: str, at: int) -> tuple[list[str], int] | None:
             items.append(text[start:here])
             start = here + 1
         elif char in "\\'\"$`":
-            here = _behind(text, here)
+            here = scan.part_end(text, here)
             continue
         here += 1
     else:
@@ -99,17 +99,3 @@ def _sequence(first: str, last: str, step: str | None) -> list[str] | None:
     padded = any(len(n.lstrip("-")) > 1 and n.lstrip("-")[0] == "0" for n in (first, last))
     width = max(len(first), len(last)) if padded else 0
     return [f"{number:0{width}d}" if width else str(number) for number in numbers]
-
-
-def _behind(text: str, at: int) -> int:
-    """Return the offset behind what is quoted or nested at ``at``."""
-    char = text[at]
-    if char == "\\":
-        return at + 2
-    if char == "'":
-        return scan.single_end(text, at)
-    if char == '"':
-        return scan.double_end(text, at)
-    if char == "`":
-        return scan.backtick_end(text, at)
-    return scan.dollar_end(text, at)

@@ -274,7 +274,7 @@ def _slash(text: str, first: int) -> int:
         char = text[at]
         if char == "/" and at >= first:
             return at
-        at = _behind(text, at)
+        at = scan.part_end(text, at)
     return len(text)
 
 
@@ -289,24 +289,8 @@ def _colon(text: str) -> int:
             questions -= 1
         depth += (char in "([") - (char in ")]")
         questions += char == "?"
-        at = _behind(text, at)
+        at = scan.part_end(text, at)
     return len(text)
-
-
-def _behind(text: str, at: int) -> int:
-    """Return the offset behind the character or quoted or nested part at ``at``."""
-    char = text[at]
-    if char == "\\":
-        return at + 2
-    if char == "'":
-        return scan.single_end(text, at)
-    if char == '"':
-        return scan.double_end(text, at)
-    if char == "$":
-        return scan.dollar_end(text, at)
-    if char == "`":
-        return scan.backtick_end(text, at)
-    return at + 1
 
 
 def plain_text(parts: tuple[Any, ...]) -> str | None:

@@ -31,6 +31,22 @@ _LEADS: Final = frozenset({"then", "else", "elif", "do", "if", "while", "until",
 _LAST_WORD: Final = re.compile(r"[^\s;&|()]+\Z")
 
 
+def part_end(text: str, at: int) -> int:
+    """Return where the quoted or nested part at ``at`` ends, or the character when it is none."""
+    char = text[at]
+    if char == "\\":
+        return at + 2
+    if char == "'":
+        return single_end(text, at)
+    if char == '"':
+        return double_end(text, at)
+    if char == "$":
+        return dollar_end(text, at)
+    if char == "`":
+        return backtick_end(text, at)
+    return at + 1
+
+
 def single_end(text: str, at: int) -> int:
     """Return where ``'...'`` ends; ``at`` is its first quote."""
     end = text.find("'", at + 1)

@@ -156,12 +156,8 @@ class _Comparison:
         for entry in tree:
             if not _below(self._top, entry.path):
                 continue
-            folder, _, name = entry.path.rpartition("/")
             try:
-                folder = self._paths.real(folder)
-                path = f"{folder}/{name}" if folder else name
-                if entry.kind is Kind.DIRECTORY:
-                    path = self._paths.real(path)
+                path = self._paths.place(entry.path, follow=entry.kind is Kind.DIRECTORY)
             except LinkLoopError as error:
                 self._conflicts[entry.path] = entry, str(error)
                 continue

@@ -184,12 +184,8 @@ class _Merge:
         return self._entries.get(path) or self._base.get(path)
 
     def _add(self, entry: Entry) -> None:
-        folder, _, name = entry.path.rpartition("/")
         try:
-            folder = self._paths.real(folder)
-            path = f"{folder}/{name}" if folder else name
-            if entry.kind is Kind.DIRECTORY:
-                path = self._paths.real(path)
+            path = self._paths.place(entry.path, follow=entry.kind is Kind.DIRECTORY)
         except LinkLoopError as error:
             why = f"{entry.origin}: {error}: {error.way}"
             self._conflicts.setdefault(entry.path, []).append(why)
@@ -266,10 +262,9 @@ class _Merge:
     def _set_capability(self, capability: FileCapability, item: _Unpacked) -> None:
         """Give a file what fcaps would; every name of its inode gets the same."""
         package = item.package
-        folder, _, name = capability.path.rpartition("/")
+        path = capability.path
         with suppress(LinkLoopError):  # then there is no file
-            folder = self._paths.real(folder)
-        path = f"{folder}/{name}" if folder else name
+            path = self._paths.place(path)
         entry = self._entries.get(path)
         if entry is None or entry.kind is not Kind.FILE:
             is_masked = capability.path in item.masked

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sysextlib.base import Base
+    from sysextlib.binpkg.contents import Owned
     from sysextlib.gentoo.package import Package
     from sysextlib.install.emerge import EmergeCall, Runner
     from sysextlib.progress import Progress
@@ -206,7 +207,7 @@ class _Reading:
         for package in self.packages:
             cpv = str(package.cpv)
             for item in parse_contents(self._metadata[cpv]["CONTENTS"], f"CONTENTS of {cpv}"):
-                path = self._real(item.path, last=item.kind == "dir")
+                path = self._place(item)
                 value = (item.kind, item.md5 or item.target)
                 other = seen.setdefault(path, value)
                 owner = owners.setdefault(path, cpv)
@@ -218,14 +219,11 @@ class _Reading:
             raise conflict_error(conflicts)
         return owners
 
-    def _real(self, path: str, *, last: bool) -> str:
+    def _place(self, item: Owned) -> str:
         try:
-            if last:
-                return self._paths.real(path)
-            folder, _, name = path.rpartition("/")
-            return f"{self._paths.real(folder)}/{name}" if folder else name
+            return self._paths.place(item.path, follow=item.kind == "dir")
         except LinkLoopError:
-            return path
+            return item.path
 
 
 def _is_side_effect(path: str) -> bool:

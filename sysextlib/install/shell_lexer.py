@@ -138,14 +138,18 @@ class Lexer:
     def scan_expansions(self) -> None:
         """Go through a text in which only ``$``, backquotes and backslashes mean anything."""
         while char := self._peek():
-            if char == "\\":
-                self.position += 2
-            elif char == "$":
-                self._dollar(quoted=True)
-            elif char == "`":
-                self._backquotes()
-            else:
-                self.position += 1
+            self._character(char, quoted=True)
+
+    def _character(self, char: str, *, quoted: bool) -> None:
+        """Go past a character, or the expansion that it begins."""
+        if char == "\\":
+            self.position += 2
+        elif char == "$":
+            self._dollar(quoted=quoted)
+        elif char == "`":
+            self._backquotes()
+        else:
+            self.position += 1
 
     def _word(self) -> Token:
         start = self.position
@@ -188,14 +192,7 @@ class Lexer:
             if char == '"':
                 self.position += 1
                 return
-            if char == "\\":
-                self.position += 2
-            elif char == "$":
-                self._dollar(quoted=True)
-            elif char == "`":
-                self._backquotes()
-            else:
-                self.position += 1
+            self._character(char, quoted=True)
         raise ShellError("a quote has no end")
 
     def _dollar(self, *, quoted: bool) -> None:
@@ -226,18 +223,12 @@ class Lexer:
                 self.position += 1
                 self._depth -= 1
                 return
-            if char == "\\":
-                self.position += 2
-            elif char == "'" and not quoted:
+            if char == "'" and not quoted:
                 self._single()
             elif char == '"':
                 self._double()
-            elif char == "$":
-                self._dollar(quoted=quoted)
-            elif char == "`":
-                self._backquotes()
             else:
-                self.position += 1
+                self._character(char, quoted=quoted)
         raise ShellError("an expansion has no end")
 
     def _backquotes(self) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sysextlib.system.run import run
 from tests.builders.binpkg import PackageSpec, write_binhost
+from tests.builders.portage_root import FEATURES, REPOS_CONF, write_profile
 from tests.builders.scenario import index_keys
 
 if TYPE_CHECKING:
@@ -40,26 +41,6 @@ OPTIONS = (
     "--verbose",
     "--color=n",
 )
-PROFILE = """\
-ARCH="amd64"
-ACCEPT_KEYWORDS="amd64"
-ACCEPT_LICENSE="*"
-CHOST="x86_64-pc-linux-gnu"
-KERNEL="linux"
-ELIBC="glibc"
-USE_EXPAND="KERNEL ELIBC"
-USE_EXPAND_IMPLICIT="ARCH KERNEL ELIBC"
-USE_EXPAND_UNPREFIXED="ARCH"
-USE_EXPAND_VALUES_ARCH="amd64"
-USE_EXPAND_VALUES_KERNEL="linux"
-USE_EXPAND_VALUES_ELIBC="glibc"
-IUSE_IMPLICIT="prefix"
-"""
-FEATURES = (
-    "-sandbox -usersandbox -userpriv -userfetch -usersync -ipc-sandbox -network-sandbox "
-    "-pid-sandbox -mount-sandbox -news -merge-wait -merge-sync binpkg-multi-instance"
-)
-REPOS_CONF = "[DEFAULT]\nmain-repo = test\n[test]\nlocation = {}\nauto-sync = no\n"
 # What the system that emerge runs on has, whatever the scenario: IDEPEND is looked for there.
 HOST_PACKAGE = "sys-host/tool-1"
 _MERGE = re.compile(r"^\[binary[^\]]*\] (\S+)", re.MULTILINE)
@@ -115,15 +96,7 @@ def pretend(scenarios: Sequence[Scenario], folder: Path, *, jobs: int = 2) -> di
 
 def _write_common(folder: Path) -> None:
     """Write the repository with the profile, and what stands for the running system."""
-    profile = folder / "repo/profiles/p"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "eapi").write_text("8\n")
-    (profile / "make.defaults").write_text(PROFILE)
-    (profile.parent / "repo_name").write_text("test\n")
-    (profile.parent / "arch.list").write_text("amd64\n")
-    layout = folder / "repo/metadata/layout.conf"
-    layout.parent.mkdir(exist_ok=True)
-    layout.write_text("thin-manifests = true\nsign-manifests = false\nmasters =\n")
+    write_profile(folder / "repo", 'IUSE_IMPLICIT="prefix"\n')
     host = folder / "host"
     _write_config(host, folder, "")
     (host / "share").mkdir(exist_ok=True)

@@ -27,14 +27,27 @@ USE_EXPAND_UNPREFIXED="ARCH"
 USE_EXPAND_VALUES_ARCH="amd64"
 USE_EXPAND_VALUES_KERNEL="linux"
 USE_EXPAND_VALUES_ELIBC="glibc"
-PORTAGE_USERNAME="root"
-PORTAGE_GRPNAME="root"
 """
+AS_ROOT = 'PORTAGE_USERNAME="root"\nPORTAGE_GRPNAME="root"\n'
 FEATURES = (
     "-sandbox -usersandbox -userpriv -userfetch -usersync -ipc-sandbox -network-sandbox "
-    "-pid-sandbox -mount-sandbox -news -merge-wait -merge-sync binpkg-multi-instance xattr"
+    "-pid-sandbox -mount-sandbox -news -merge-wait -merge-sync binpkg-multi-instance"
 )
 REPOS_CONF = "[DEFAULT]\nmain-repo = test\n[test]\nlocation = {}\nauto-sync = no\n"
+
+
+def write_profile(repo: Path, more: str) -> Path:
+    """Write a repository of one profile, with ``more`` in its make.defaults; return the profile."""
+    profile = repo / "profiles/p"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "eapi").write_text("8\n")
+    (profile / "make.defaults").write_text(PROFILE + more)
+    (profile.parent / "repo_name").write_text("test\n")
+    (profile.parent / "arch.list").write_text("amd64\n")
+    layout = repo / "metadata/layout.conf"
+    layout.parent.mkdir(exist_ok=True)
+    layout.write_text("thin-manifests = true\nsign-manifests = false\nmasters =\n")
+    return profile
 
 
 @dataclass(frozen=True)
@@ -47,17 +60,9 @@ class PortageRoot:
     def create(cls, folder: Path, ebuilds: Mapping[str, str]) -> PortageRoot:
         """Lay it out; ``ebuilds`` are texts by cpv."""
         here = cls(folder)
-        profile = folder / "repo/profiles/p"
-        profile.mkdir(parents=True)
-        (profile / "eapi").write_text("8\n")
-        (profile / "make.defaults").write_text(PROFILE)
-        (profile.parent / "repo_name").write_text("test\n")
-        (profile.parent / "arch.list").write_text("amd64\n")
+        profile = write_profile(folder / "repo", AS_ROOT)
         categories = sorted({cpv.partition("/")[0] for cpv in ebuilds})
         (profile.parent / "categories").write_text("".join(f"{name}\n" for name in categories))
-        layout = folder / "repo/metadata/layout.conf"
-        layout.parent.mkdir()
-        layout.write_text("thin-manifests = true\nsign-manifests = false\nmasters =\n")
         licence = folder / "repo/licenses/Test"
         licence.parent.mkdir()
         licence.write_text("anything goes\n")
@@ -69,7 +74,7 @@ class PortageRoot:
         config = folder / "conf/etc/portage"
         config.mkdir(parents=True)
         (config / "make.profile").symlink_to(profile)
-        (config / "make.conf").write_text(f'FEATURES="{FEATURES}"\n')
+        (config / "make.conf").write_text(f'FEATURES="{FEATURES} xattr"\n')
         host = folder / "host"
         (host / "share").mkdir(parents=True)
         (host / "etc").symlink_to(folder / "conf/etc")
@@ -104,7 +109,7 @@ class PortageRoot:
             "PKGDIR": str(pkgdir),
             "BINPKG_FORMAT": form,
             "BINPKG_COMPRESS": "" if compression == "none" else compression,
-            "FEATURES": f"{FEATURES} {features}",
+            "FEATURES": f"{FEATURES} xattr {features}",
         }
         self.call("emerge", "--quiet", "--buildpkgonly", "--nodeps", atom, env=env)
 
