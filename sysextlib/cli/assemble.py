@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sysextlib.base import open_base
+from sysextlib.cli.call import Call
 from sysextlib.cli.find_base import ROOT, find_base
-from sysextlib.cli.flags import BUILD, Call
+from sysextlib.cli.flags import BUILD
 from sysextlib.cli.groups import choose_all, full_catalogue
 from sysextlib.cli.installer import with_installer
 from sysextlib.cli.prepare import below, chosen_board, prepare, prepare_keys

@@ -22,7 +22,7 @@ from sysextlib.system.publish import shared_scratch
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.cli.views import View
     from sysextlib.order import Keys, Order
     from sysextlib.report.receipt import Receipt

@@ -17,7 +17,7 @@ from sysextlib.pipeline import build
 from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.cli.views import View
     from sysextlib.order import Inputs, Keys, Order
     from sysextlib.system.tools import Tools

@@ -16,7 +16,7 @@ from sysextlib.errors import EbuildError, UsageError
 from sysextlib.system.cache import cache_root
 
 if TYPE_CHECKING:
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.ebuild.generate import MetadataReport
 
 SHOWN = 20  # differences that are printed one by one; --json has all

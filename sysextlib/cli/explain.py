@@ -12,7 +12,7 @@ from sysextlib.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.explain.host import HostFacts
     from sysextlib.explain.policy import ImagePolicy
     from sysextlib.explain.verdict import Verdict

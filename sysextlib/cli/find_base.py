@@ -13,7 +13,7 @@ from sysextlib.version_file import read_version_file
 
 if TYPE_CHECKING:
     from sysextlib.board import Board
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sysextlib.board import Board
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.install.emerge import Runner
     from sysextlib.order import Inputs, Order
     from sysextlib.progress import Progress

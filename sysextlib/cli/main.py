@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from sysextlib.cli.flags import Call, parse
-from sysextlib.errors import OutputError, SysextError
+from sysextlib.cli.call import Call, parse
+from sysextlib.errors import MissingToolError, OutputError, SysextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ def _run(argv: Sequence[str]) -> int:
             f"error: the Python package {error.name} is missing\n"
             "  hint: run ci/setup, which makes an environment with everything"
         )
-        return 1
+        return MissingToolError.exit_code
 
 
 def _open_closed_streams() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sysextlib.base import Base
     from sysextlib.board import Board
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.image.keys import SigningKey
     from sysextlib.payload.keys import PayloadKey
     from sysextlib.progress import Progress

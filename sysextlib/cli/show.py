@@ -14,7 +14,7 @@ from sysextlib.workspace import OutputNames, image_name
 
 if TYPE_CHECKING:
     from sysextlib.board import Board
-    from sysextlib.cli.flags import Call
+    from sysextlib.cli.call import Call
     from sysextlib.definition import SysextDef
 
 

@@ -2,7 +2,8 @@ import importlib
 
 import pytest
 
-from sysextlib.cli.flags import COMMANDS, parse
+from sysextlib.cli.call import parse
+from sysextlib.cli.flags import COMMANDS
 from sysextlib.cli.main import CODE
 from sysextlib.errors import UsageError
 

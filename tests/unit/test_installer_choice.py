@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from sysextlib.board import Installer, load_board
-from sysextlib.cli.flags import parse
+from sysextlib.cli.call import parse
 from sysextlib.cli.installer import with_installer
 from sysextlib.errors import MissingToolError, SysextError, UsageError
 from sysextlib.progress import Silent
