@@ -29,7 +29,7 @@ OS_RELEASE = ("usr/lib/os-release", "etc/os-release")  # upstream reads the firs
 # Files of a VDB entry that no one asks for here, and that make up most of its bytes.
 VDB_UNREAD = re.compile(r"environment\.bz2|.*\.ebuild|CONTENTS|NEEDED.*|PROVIDES|REQUIRES|SIZE")
 COUNTER = re.compile(rb"[0-9]{1,18}")
-MACHINES = {62: Arch.AMD64, 183: Arch.ARM64}  # e_machine, elf(5)
+MACHINES = {arch.elf_machine: arch for arch in Arch}
 ELF_CANDIDATES = ("usr/bin/bash", "usr/bin/sh", "usr/lib64/libc.so.6", "usr/lib/libc.so.6")
 
 

@@ -108,6 +108,7 @@ class SysextDef:
     scope: tuple[Scope, ...] = ()
     confext: bool = False
     may_replace: tuple[Glob, ...] = ()
+    required: tuple[Glob, ...] = ()
     acknowledge: Mapping[str, str] = field(default_factory=dict)
     privileged: tuple[Privileged, ...] = ()
     remove: tuple[Remove, ...] = ()

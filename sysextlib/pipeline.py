@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sysextlib.check.below import check_below
+from sysextlib.check.all import check_tree
 from sysextlib.check.kernel_modules import check_kernel_modules
-from sysextlib.check.privileges import check_privileges
 from sysextlib.edit.apply import apply_edits
 from sysextlib.edit.changes import EditContext
 from sysextlib.edit.mangle import run_mangle
@@ -75,9 +74,14 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                 (
                     *merged.installed.findings,
                     *parts.findings,
-                    *check_privileges(Tree([*tree, *parts.etc]), order.definition.privileged),
+                    *check_tree(
+                        Tree([*tree, *parts.etc]),
+                        base,
+                        order.definition,
+                        inputs.board.arch,
+                        order.after,
+                    ),
                     *check_kernel_modules(tree, base, order.module_key),
-                    *check_below(tree, base),
                 ),
             )
 

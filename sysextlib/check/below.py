@@ -6,10 +6,11 @@ known by CONTENTS: type, MD5 and target, and nothing of modes, labels or what wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sysextlib.binpkg.contents import owned_by
 from sysextlib.findings import Finding
+from sysextlib.tree import Entry, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,19 +19,25 @@ if TYPE_CHECKING:
     from sysextlib.tree import Tree
 
 
-class Below(Protocol):
-    """What is asked of a base."""
-
-    def owned_below(self) -> Mapping[str, tuple[str, Owned]]:
-        """Return, by path, the cpv and line of CONTENTS of extensions that count as installed."""
+KINDS = {"obj": Kind.FILE, "dir": Kind.DIRECTORY, "sym": Kind.SYMLINK}
 
 
-def check_below(tree: Tree, base: Below) -> Iterator[Finding]:
+def entries_below(owned: Mapping[str, tuple[str, Owned]]) -> dict[str, Entry]:
+    """Return what is known as entries: files without content, which everyone may execute."""
+    return {
+        path: Entry(path=path, kind=KINDS[item.kind], mode=0o755, target=item.target, origin=cpv)
+        for path, (cpv, item) in owned.items()
+        if item.kind in KINDS
+    }
+
+
+def check_below(tree: Tree, owned: Mapping[str, tuple[str, Owned]]) -> Iterator[Finding]:
     """Yield an error for each path that an extension below has otherwise: one would hide the other.
 
     The same bytes twice harm nobody and are left alone.
+
+    :param owned: by path, the cpv and line of CONTENTS of extensions that count as installed.
     """
-    owned = base.owned_below()
     for entry in tree:
         if entry.path not in owned:
             continue

@@ -17,6 +17,6 @@ class Arch(StrEnum):
         return {Arch.AMD64: "x86-64", Arch.ARM64: "arm64"}[self]
 
     @property
-    def elf_machine(self) -> str:
-        """The e_machine of this architecture's ELF files, as pyelftools names it."""
-        return {Arch.AMD64: "EM_X86_64", Arch.ARM64: "EM_AARCH64"}[self]
+    def elf_machine(self) -> int:
+        """The e_machine of this architecture's ELF files (elf(5))."""
+        return {Arch.AMD64: 62, Arch.ARM64: 183}[self]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 OS_RELEASE = b'ID=demo\nVERSION_ID=1.2.3\nVERSION="1.2.3 (one)"\nBUILD_ID=b1\nSYSEXT_LEVEL=1\n'
 MTIME = 1_700_000_000
+PROGRAMS = ("sh", "ln", "mkdir", "true")  # of every base; scripts, units and links need them
 
 
 def tree_of(paths: Mapping[str, bytes | str | None], *extra: Entry, origin: str = "") -> Tree:
@@ -26,7 +27,8 @@ def tree_of(paths: Mapping[str, bytes | str | None], *extra: Entry, origin: str 
         elif isinstance(what, str):
             entries.append(link_entry(path, what, mtime=MTIME, origin=origin))
         else:
-            entries.append(file_entry(path, what, mtime=MTIME, origin=origin))
+            mode = 0o755 if path.startswith("usr/bin/") else 0o644
+            entries.append(file_entry(path, what, mode=mode, mtime=MTIME, origin=origin))
     return Tree([*entries, *extra])
 
 
@@ -74,11 +76,14 @@ def package_files(
 
 
 def small_base(**more: bytes | str | None) -> dict[str, bytes | str | None]:
-    """Return the least that ``open_base`` accepts; ``more`` cannot hold a slash in its names."""
+    """Return the least that ``open_base`` and our definitions need.
+
+    :param more: further paths at the top.
+    """
     return {
         "bin": "usr/bin",
         "lib64": "usr/lib64",
-        "usr/bin": None,
+        **{f"usr/bin/{name}": b"\n" for name in PROGRAMS},
         "usr/lib64/libc.so.6": elf(62),
         "usr/lib/os-release": OS_RELEASE,
         "etc/os-release": "../usr/lib/os-release",

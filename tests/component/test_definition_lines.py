@@ -31,7 +31,12 @@ EDITS = (
     "membership", "sysusers", "tmpfiles", "upholds", "uphold_wants",
 )  # fmt: skip
 # What the packages of upstream lack, and those of another distribution or board have.
-ELSEWHERE = {("containerd", "replace"), ("docker", "replace"), ("python", "sitecustomize")}
+ELSEWHERE = {
+    ("containerd", "replace"),
+    ("docker", "replace"),
+    ("python", "sitecustomize"),
+    ("python", "py3versions"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,13 @@ SAME = b"127.0.0.1 localhost\n"
 
 def chrony(*etc: Entry) -> PackageSpec:
     program = file_entry("usr/bin/chronyd", b"#!/bin/sh\n", mode=0o755, mtime=MTIME)
+    unit = file_entry(
+        "usr/lib/systemd/system/chrony.service",
+        b"[Service]\nExecStart=/usr/bin/chronyd\n",
+        mtime=MTIME,
+    )
     return PackageSpec(
-        cpv="net-misc/chrony-4.6-r1", metadata={"repository": "test"}, entries=[program, *etc]
+        cpv="net-misc/chrony-4.6-r1", metadata={"repository": "test"}, entries=[program, unit, *etc]
     )
 
 
@@ -39,7 +44,9 @@ def conf(path: str = "etc/chrony/chrony.conf", data: bytes = b"pool x\n", **more
 
 
 def world_of(folder: Path, *etc: Entry) -> World:
-    return make_world(folder, [chrony(*etc)], {"etc/hosts": SAME, "etc/app/own.conf": b"base\n"})
+    group = b"root:x:0:\n_chrony:x:123:\n"
+    base = {"etc/hosts": SAME, "etc/app/own.conf": b"base\n", "etc/group": group}
+    return make_world(folder, [chrony(*etc)], base)
 
 
 def built(world: World, output: Path, *words: str) -> dict[str, Any]:

@@ -6,18 +6,15 @@ from sysextlib.binpkg.contents import Owned, owned_by
 from sysextlib.check.below import check_below
 from sysextlib.tree import Tree, file_entry, link_entry
 from tests.builders.base import tree_of
+from tests.builders.merged import keys
 
 
-class Below:
-    def __init__(self, *owned: Owned) -> None:
-        self.owned = owned
-
-    def owned_below(self):
-        return {item.path: ("a/below-1", item) for item in self.owned}
+def below(*owned):
+    return {item.path: ("a/below-1", item) for item in owned}
 
 
 def check(ours, *theirs):
-    return [finding.key for finding in check_below(Tree([ours]), Below(*owned_by(theirs)))]
+    return [finding.key for finding in check_below(Tree([ours]), below(*owned_by(theirs)))]
 
 
 @pytest.mark.parametrize(
@@ -39,13 +36,23 @@ def test_what_an_extension_below_has_too_harms_nobody(same):
 
 def test_directories_and_other_paths_meet_nothing():
     tree = tree_of({"usr/share/x": b"1"})
-    theirs = Below(*owned_by(tree_of({"usr/share/y": b"2"})))
+    theirs = below(*owned_by(tree_of({"usr/share/y": b"2"})))
     assert list(check_below(tree, theirs)) == []
 
 
 def test_the_finding_names_both_sides():
     (finding,) = check_below(
         Tree([file_entry("usr/x", b"1", origin="c/d-2")]),
-        Below(Owned(kind="obj", path="usr/x", md5="0" * 32)),
+        below(Owned(kind="obj", path="usr/x", md5="0" * 32)),
     )
     assert finding.message.startswith("c/d-2 brings it, and a/below-1 of an extension below")
+
+
+def test_what_an_extension_below_is_known_to_have_is_not_missing():
+    theirs = below(
+        Owned(kind="obj", path="usr/lib/there", md5="0" * 32),
+        Owned(kind="sym", path="usr/lib/link", target="there"),
+        Owned(kind="dir", path="usr/lib"),
+    )
+    ours = {"usr/a": "lib/there", "usr/b": "lib/link", "usr/c": "lib/nowhere"}
+    assert keys(ours, owned=theirs) == ["warning dangling-link:usr/c"]

@@ -1,0 +1,75 @@
+"""Reads unit files: systemd.syntax(7), and the command lines of systemd.service(5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_WORD = re.compile(r"""\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|(\S+))""")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One assignment."""
+
+    section: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The program of a command line.
+
+    :param program: a path, or a name to look up in PATH; "" when only systemd can tell.
+    :param optional: its failure is ignored.
+    """
+
+    program: str
+    optional: bool
+
+
+def read_unit(data: bytes) -> tuple[Setting, ...]:
+    """Return the assignments of a unit file or drop-in in their order."""
+    text = data.decode("utf-8", "replace")
+    lines: list[str] = []
+    continued = False
+    for line in text.splitlines():
+        if continued and line.lstrip().startswith(("#", ";")):
+            continue  # a comment between the parts of one line
+        if continued:
+            lines[-1] += " " + line.strip()
+        else:
+            lines.append(line.strip())
+        continued = lines[-1].endswith("\\")
+        if continued:
+            lines[-1] = lines[-1][:-1]
+    settings = []
+    section = ""
+    for line in lines:
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif line and not line.startswith(("#", ";")):
+            key, equals, value = line.partition("=")
+            if equals:
+                settings.append(Setting(section, key.strip(), value.strip()))
+    return tuple(settings)
+
+
+def words(value: str) -> list[str]:
+    """Split a value at white space, quotes honoured."""
+    return [match[1] or match[2] or match[3] or "" for match in _WORD.finditer(value)]
+
+
+def command(value: str) -> Command:
+    """Return the program that an Exec line starts."""
+    rest = value.lstrip()
+    optional = False
+    while rest[:1] in {"@", "-", ":", "+", "!", "|"} and rest:
+        optional = optional or rest[0] == "-"
+        rest = rest[1:]
+    first = words(rest)[:1]
+    program = first[0].replace("%%", "\0") if first else ""
+    if "%" in program or program.startswith("$") or not program:
+        return Command("", optional)
+    return Command(program.replace("\0", "%"), optional)
