@@ -114,6 +114,8 @@ def _checked(block: bytes, place: Place) -> tuple[bytes, ...]:
 def _extend(extension: _Extension, values: tuple[bytes, ...], stream: Stream, place: Place) -> None:
     """Read a header that describes the member after it."""
     form, size = values[7], _number(values[4], "size", place)
+    if size < 0:
+        raise place.refuse("an extended header's size is negative", size=size)
     if size > place.limits.pax:
         raise place.refuse("an extended header is too large", size=size, allowed=place.limits.pax)
     data = stream.take(size)

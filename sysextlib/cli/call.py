@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -43,7 +44,10 @@ class Call:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint="./build_sysext.py --help")
+        flag = re.fullmatch(r"argument (--\w+): expected one argument", message)
+        raise UsageError(
+            f"{flag[1]} needs a value" if flag else message, hint="./build_sysext.py --help"
+        )
 
 
 def parse(argv: list[str]) -> Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sysextlib.cli.flags import COMMANDS
 from sysextlib.definition import GROUPS, choose, load_catalogue
 from sysextlib.errors import DefinitionError, nearest
 from sysextlib.keywords import with_keywords
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sysextlib.board import Board
-    from sysextlib.definition import SysextDef
+from sysextlib.definition import SysextDef
 
 
 def full_catalogue(root: Path) -> Mapping[str, SysextDef]:
@@ -49,7 +50,7 @@ def _named(word: str, catalogue: Mapping[str, SysextDef], board: Board) -> tuple
         try:
             return (choose(catalogue, word),)
         except DefinitionError as error:
-            hint = nearest(word, [*catalogue, *GROUPS]) or "groups: " + ", ".join(GROUPS)
+            hint = nearest(word, [*catalogue, *GROUPS, *COMMANDS]) or "groups: " + ", ".join(GROUPS)
             raise DefinitionError(error.brief, error.facts, hint) from error
     fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
     group = tuple(one for one in fitting if word in {"all", one.kind})

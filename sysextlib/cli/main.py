@@ -39,7 +39,7 @@ def _run(argv: Sequence[str]) -> int:
         _say(error_text(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("interrupted; nothing was written")
+        _say("interrupted; no half output is left")
         return INTERRUPTED
     except OSError:
         fault = _flush(sys.stdout) or _flush(sys.stderr)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,19 +19,26 @@ if TYPE_CHECKING:
     from sysextlib.order import Order
     from sysextlib.report.receipt import Receipt
 
+SHORTEST = 15  # characters of a digest that is cut short and still tells files apart
+
 
 def show_receipt(receipts: Sequence[Receipt]) -> None:
-    """Print a line for each file with size and SHA-256, and each image's root hash."""
+    """Print a line for each file with size and SHA-256, and each image's root hash.
+
+    On a terminal that is too narrow the digests are cut short; the manifest has them whole.
+    """
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for receipt in receipts:
         print(f"\n{receipt.name}: {_sum(receipt)}, in {receipt.folder}")
         if receipt.reused:
             print("  nothing changed since it was built; --no-cache builds it anew")
         width = max(len(file.name) for file in receipt.files)
         for file in receipt.files:
-            print(f"  {file.name:<{width}} {human(file.size):>6}  {file.sha256}")
-        print(f"  root hash {receipt.root_hash:>{width + 63}}")
+            digest = _fitting(file.sha256, columns - width - 11)
+            print(f"  {file.name:<{width}} {human(file.size):>6}  {digest}".rstrip())
+        print(f"  root hash {receipt.root_hash}")
         if receipt.confext_root_hash:
-            print(f"  of confext {receipt.confext_root_hash:>{width + 62}}")
+            print(f"  root hash of the confext {receipt.confext_root_hash}")
         for finding in receipt.findings:
             if finding.severity is Severity.WARNING:
                 print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")
@@ -77,4 +86,12 @@ def receipt_json(receipts: Sequence[Receipt], failed: Sequence[tuple[Order, Syse
 def _sum(receipt: Receipt) -> str:
     count = len(receipt.packages)
     packages = f"{count} package{'s' if count != 1 else ''} merged"
-    return f"{packages}, {receipt.dropped} paths dropped" if receipt.dropped else packages
+    paths = f"{receipt.dropped} path{'s' if receipt.dropped != 1 else ''} dropped"
+    return f"{packages}, {paths}" if receipt.dropped else packages
+
+
+def _fitting(digest: str, room: int) -> str:
+    """Return a digest, or as much of it as there is room for; nothing when that tells nothing."""
+    if room >= len(digest):
+        return digest
+    return f"{digest[: room - 3]}..." if room >= SHORTEST else ""

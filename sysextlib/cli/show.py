@@ -86,7 +86,8 @@ def verify(call: Call) -> int:
             continue
         results.append({"file": word, "intact": True, **told})
         if not call.on("json"):
-            print(f"{word}: ok, " + ", ".join(f"{key} {value}" for key, value in told.items()))
+            kind, *facts = [f"{key} {value}" for key, value in told.items()]
+            print(f"{word}: ok, {kind.removeprefix('kind ')}, {', '.join(facts)}")
     if call.on("json"):
         print(json.dumps(results, indent=2))
     return code
@@ -197,11 +198,17 @@ def _entry_line(entry: object) -> str:
 
     assert isinstance(entry, ImageEntry)
     target = f" -> {entry.target}" if entry.target else ""
-    xattrs = "".join(f"  {name}={value!r}" for name, value in entry.xattrs)
+    xattrs = "".join(f"  {name}={_shown(value)}" for name, value in entry.xattrs)
     return (
         f"{entry.kind:<9} {entry.mode:04o} {entry.uid}:{entry.gid} {entry.size:>10}"
         f" {entry.path}{target}{xattrs}"
     )
+
+
+def _shown(value: bytes) -> str:
+    """Return an extended attribute as text, labels without their NUL, or in hex."""
+    text = value.removesuffix(b"\0").decode("ascii", "replace")
+    return text if text.isascii() and text.isprintable() else f"0x{value.hex()}"
 
 
 def _packages_beside(path: Path) -> list[str]:

@@ -88,7 +88,7 @@ class _PlainBuild:
         try:
             yield
         except BaseException:
-            self._say(f"({title})")
+            self._say(f"failed: {title}")
             raise
         self._say(f"{title}  {time.monotonic() - started:.1f} s")
 

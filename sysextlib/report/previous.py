@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sysextlib.findings import Finding, Severity
 from sysextlib.ingredients import differences
 from sysextlib.report.manifest import FORMAT, File
-from sysextlib.report.receipt import Receipt, file_facts
+from sysextlib.report.receipt import Receipt, dropped_count, file_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ def reusable(
     """
     path = folder / names.manifest
     if not path.exists():
-        return ("it is not built yet",)
+        return ("no earlier build is here",)
     try:
         with path.open("rb") as stream:
             manifest = json.loads(stream.read(LARGEST))
@@ -62,7 +62,6 @@ def _receipt(
         Finding(one["code"], one["subject"], one["message"], Severity(one["severity"]))
         for one in manifest["findings"]
     ]
-    dropped = (folder / names.dropped).read_text(encoding="utf-8").splitlines()
     return Receipt(
         name=names.name,
         folder=folder,
@@ -70,7 +69,7 @@ def _receipt(
         root_hash=manifest["image"]["root_hash"],
         confext_root_hash=manifest["confext"].get("root_hash", ""),
         packages=tuple(one["cpv"] for one in manifest["packages"]),
-        dropped=len(dropped),
+        dropped=dropped_count(folder / names.dropped),
         findings=tuple(findings),
         reused=True,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sysextlib.report.manifest import File
+from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ class Receipt:
     """What was published.
 
     :param files: in the order of their names.
+    :param dropped: how many paths NAME_dropped.txt names.
     :param folder: where they are.
     :param root_hash: of the image, in hex.
     :param confext_root_hash: of the confext; "" without one.
@@ -94,7 +96,7 @@ class Receipt:
             root_hash=build.image.root_hash,
             confext_root_hash=build.confext.image.root_hash if build.confext else "",
             packages=tuple(str(package) for package in build.plan.packages),
-            dropped=len(build.dropped),
+            dropped=dropped_count(build.order.output / OutputNames(build.order.name).dropped),
             findings=build.findings,
             reasons=reasons,
         )
@@ -105,6 +107,11 @@ def reasons_text(reasons: Sequence[str]) -> str:
     more = len(reasons) - REASONS_SHOWN
     shown = ", ".join(reasons[:REASONS_SHOWN])
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def dropped_count(path: Path) -> int:
+    """Return how many paths NAME_dropped.txt names, a line each."""
+    return path.read_bytes().count(b"\n")
 
 
 def file_facts(path: Path) -> File:

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sysextlib.errors import ResolveError, nearest
+from sysextlib.errors import ResolveError
 from sysextlib.gentoo.atom import Atom
 from sysextlib.resolve.state import shortened
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sysextlib.resolve.universe import Candidate, Universe
 
 MOST_SHOWN: Final = 8  # refused packages, and other attempts, that an error lists
+CLOSE: Final = 0.6  # how alike two names are, from 0 to 1, of which one may be meant for the other
 _BASE_HINT = "the base is never changed: "
 
 
@@ -128,8 +129,13 @@ def _near(universe: Universe, requirement: Requirement) -> str:
         return ""
     names = universe.names
     same = sorted(name for name in names if name.partition("/")[2] == atom.name)
-    close = difflib.get_close_matches(atom.cp, sorted(names), n=3, cutoff=0.6)
-    return ", ".join(dict.fromkeys([*same, *close][:4]))
+    alike = difflib.SequenceMatcher(b=atom.name)
+    close = []
+    for name in difflib.get_close_matches(atom.cp, sorted(names), n=9, cutoff=CLOSE):
+        alike.set_seq1(name.partition("/")[2])
+        if alike.ratio() >= CLOSE:  # more is alike than the category
+            close.append(name)
+    return ", ".join(dict.fromkeys([*same, *close[:3]][:4]))
 
 
 def _hint(universe: Universe, main: Failure, refused: Sequence[str]) -> str:
@@ -146,8 +152,10 @@ def _hint(universe: Universe, main: Failure, refused: Sequence[str]) -> str:
     if not isinstance(atom, Atom):
         return "the flags it was built with leave no alternative: build it with others"
     if not universe.candidates(atom.cp):
-        near = nearest(atom.cp, universe.names) if asked else ""
-        return near or "add the binhost that holds it, or build it"
+        near = _near(universe, main.requirement) if asked else ""
+        if near:
+            return f"did you mean {' or '.join(near.split(', '))}?"
+        return "add the binhost that holds it, or build it"
     if any("not built with USE" in line for line in refused):
         return "build the package with these flags, or do not ask for them"
     return "build a package that fits, or ask for one that is there"

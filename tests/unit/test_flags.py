@@ -47,7 +47,7 @@ def test_defaults_are_those_of_the_original():
         (["--bord=x"], "unknown flag --bord", "did you mean --board?"),
         (["--noplann"], "unknown flag --noplann", "--plan"),
         (["x", "--compression=zst"], "--compression cannot be 'zst'", "did you mean zstd?"),
-        (["x", "--board"], "argument --board: expected one argument", "--help"),
+        (["x", "--board"], "--board needs a value", "--help"),
         (["verify", "x", "--board=y"], "verify takes no --board", ""),
     ],
 )

@@ -141,6 +141,16 @@ def test_hostile_member_is_refused(tmp_path, bad, rule):
     assert error.facts["part"] == "image.tar"
 
 
+@pytest.mark.parametrize(("form", "rule"), [(b"0", "a member's size"), (b"L", "header's size")])
+def test_negative_size_is_refused(tmp_path, form, rule):
+    info, _ = member("image/x", form=form)
+    block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    block[124:136] = (-1024).to_bytes(12, "big", signed=True)  # GNU's base 256
+    block[148:156] = b"%06o\0 " % (sum(block) - sum(block[148:156]) + 8 * ord(" "))
+    error = refusal(tmp_path, with_image(bytes(block) + bytes(4096)))
+    assert f"{rule} is negative" in error.brief
+
+
 def test_member_that_is_not_utf8_is_refused_and_shown_escaped(tmp_path):
     name = b"image/usr/\xff\xfe".decode("utf-8", "surrogateescape")
     image = tar_of(member(name), form=tarfile.GNU_FORMAT)

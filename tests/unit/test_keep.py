@@ -49,7 +49,7 @@ def test_a_new_directory_stays_even_when_empty_and_an_old_one_goes():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"mode": 0o4755}, "mode 4755 and 0644"),
+        ({"mode": 0o4755}, "mode 4755 and 0755"),
         ({"uid": 7}, "owner 7:0 and 0:0"),
         ({"xattrs": (("security.capability", b"x"),)}, "xattr security.capability"),
     ],
