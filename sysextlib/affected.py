@@ -172,6 +172,8 @@ def _effects(
                     yield Effect(cause=cause, definition=parts[1])
                 elif parts == ("sysexts", "sets.toml"):
                     yield Effect(cause=cause, definition="*")
+                elif parts[0] == "selinux" and parts[-1].endswith(".fc"):
+                    yield Effect(cause=cause, definition=parts[-1].removesuffix(".fc"))
                 elif parts[0] == "board_overlays" and len(parts) >= 3 and parts[2] != "overlay":
                     board, rest = parts[1], parts[2:]
                     if rest[0] == "profile":

@@ -241,6 +241,11 @@ FLAGS = (
         commands=frozenset({BUILD}),
     ),
     Flag(
+        name="labels",
+        help="list the SELinux labels of an image, and nothing else",
+        commands=frozenset({"inspect"}),
+    ),
+    Flag(
         name="base",
         value="PLACE",
         help="the system to explain for: a base image, or the folder of a root",

@@ -41,8 +41,10 @@ def _run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _say("interrupted; no half output is left")
         return INTERRUPTED
-    except OSError:
+    except OSError as error:
         fault = _flush(sys.stdout) or _flush(sys.stderr)
+        if fault is None and isinstance(error, BrokenPipeError):
+            fault = error  # in the middle of much output, of which nothing is left to flush
         if fault is None:
             raise
         return _unprinted(fault)

@@ -151,7 +151,12 @@ def inspect(call: Call) -> int:
     path = Path(call.words[0])
     if not path.is_file():
         raise VerifyError(f"{path} is not a file")
-    facts = _inspect_payload(path) if is_payload(path) else _inspect_image(path)
+    payload = is_payload(path)
+    if call.on("labels"):
+        if payload:
+            raise UsageError("--labels is for images", {"this is a payload": path})
+        return _labels(call, path)
+    facts = _inspect_payload(path) if payload else _inspect_image(path)
     if call.on("json"):
         print(json.dumps(facts, indent=2))
         return 0
@@ -159,6 +164,21 @@ def inspect(call: Call) -> int:
         print(title)
         for line in _lines(values):
             print(f"  {line}")
+    return 0
+
+
+def _labels(call: Call, path: Path) -> int:
+    """List the SELinux label of every entry of an image, None or "-" where there is none."""
+    from sysextlib.image.ddi import read_ddi
+    from sysextlib.selinux.label import label_of
+
+    found = {f"/{one.path}": label_of(one) for one in read_ddi(path).erofs().entries() if one.path}
+    if call.on("json"):
+        print(json.dumps({"labels": found}, indent=2))
+        return 0
+    width = max((len(label or "-") for label in found.values()), default=0)
+    for where, label in found.items():
+        print(f"{label or '-':<{width}}  {where if where.isprintable() else ascii(where)}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sysextlib.errors import LabelError
 from sysextlib.findings import Finding, Severity
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 XATTR = "security.selinux"
 MOST_SHOWN = 10
+
+
+class Bearer(Protocol):
+    """What may bear a label: an entry of a tree or of an image."""
+
+    @property
+    def xattrs(self) -> tuple[tuple[str, bytes], ...]:
+        """Name and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,12 @@ def label(tree: Tree, policy: Policy) -> Labelled:
         raise _unknown_error(unknown)
     findings += _unused(policy, used)
     return Labelled(Tree(entries), tuple(findings))
+
+
+def label_of(entry: Bearer) -> str | None:
+    """Return the context that an entry bears, or None."""
+    value = dict(entry.xattrs).get(XATTR)
+    return None if value is None else value.removesuffix(b"\0").decode("ascii", "backslashreplace")
 
 
 def without_labels(tree: Tree) -> Tree:

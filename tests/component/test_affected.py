@@ -108,6 +108,9 @@ def find(root, since="HEAD", **options):
         ("overlay/metadata/md5-cache/a/app-1", "x\n", {}),
         ("sysexts/other/sysext.toml", SYSEXT.format("new", "d/other"), {"other": ()}),
         ("sysexts/other/files/usr/x", "x\n", {"other": ()}),
+        ("selinux/other.fc", "/usr/x u:r:t\n", {"other": ()}),
+        ("selinux/mcs/other.fc", "/usr/x u:r:t\n", {"other": ()}),
+        ("selinux/README.md", "x\n", {}),
         ("README.md", "x\n", {}),
     ],
 )

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 
 from ci.demo_board.portage import Portage, find_programs
+from sysextlib.base import open_base
 from sysextlib.image.ddi import read_ddi
+from sysextlib.selinux.label import label_of
+from sysextlib.selinux.policy import find_policy
 from sysextlib.system.run import run
+from sysextlib.tree import Kind
 from tests.builders.demo import CHECKOUT, DemoBoard, demo_board
+from tests.builders.matchpathcon import lay_out_policy, matchpathcon, with_own_rules
 from tests.builders.needs import require_root, require_tool
 from tests.builders.tools import image_tools
 
 KEYS = {"containerd": "containerd-flatcar", "docker": "docker-flatcar", "python": "flatcar-python"}
-KEYS |= {"kmod-demo": "kmod-demo", "podman": "flatcar-podman"}
+KEYS |= {"kmod-demo": "kmod-demo", "podman": "flatcar-podman", "chrony": "flatcar-chrony"}
 NAMES = sorted(KEYS.values())
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow]
@@ -93,6 +98,35 @@ def test_the_kernel_shows_what_the_reports_say(built, tmp_path, name):
     without_owner = [" ".join(line.split()[:2] + line.split()[4:]) for line in told.splitlines()]
     seen = [" ".join(line.removesuffix(" -> ").split()) for line in found.splitlines()]
     assert sorted(without_owner) == sorted(seen)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_libselinux_has_the_labels_of_the_image(board, built, tmp_path, key):
+    """With our own rules in the place of an administrator's, which win over all as ours do."""
+    with open_base(board.image) as base:
+        store = lay_out_policy(base, tmp_path)
+        contexts = with_own_rules(store, find_policy(base).type, key)
+    images = [built / f"{KEYS[key]}.raw", *built.glob(f"{KEYS[key]}.confext.raw")]
+    entries = [entry for image in images for entry in read_ddi(image).erofs().entries()]
+    seen = 0
+    for kind in Kind:
+        labels = {f"/{e.path}": label_of(e) for e in entries if e.path and e.kind is kind}
+        said = matchpathcon(contexts, list(labels), kind) if labels else {}
+        assert said == labels
+        seen += len(said)
+    assert seen > 10
+
+
+def test_nothing_of_the_board_has_an_unexpected_finding(built):
+    warned = {
+        "missing-interpreter:usr/share/libgcrypt20/clean-up-unmanaged-libraries",
+        "privileged-unused:usr/bin/fusermount3",
+    }
+    for name in NAMES:
+        found = json.loads((built / f"{name}_manifest.json").read_text())["findings"]
+        told = {f"{one['code']}:{one['subject']}" for one in found if one["severity"] == "warning"}
+        assert {one for one in told if not one.startswith("kernel-module-unsigned")} <= warned
 
 
 def test_docker_is_built_on_top_of_containerd(built):

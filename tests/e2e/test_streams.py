@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 LIST = ("list", "--board=demo-amd64")
+LONG_LIST = ("list", "--board=amd64-usr", "--json")  # more than a buffer
 
 
 def shell(world, script, *words, output=None):
@@ -45,7 +46,7 @@ def test_a_full_disk_under_the_log_ends_a_build_that_leaves_nothing(world, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [("hello", "app-misc/hello", "--json"), LIST])
+@pytest.mark.parametrize("words", [("hello", "app-misc/hello", "--json"), LIST, LONG_LIST])
 def test_a_reader_that_has_gone_is_no_error_to_tell(world, tmp_path, words):
     script = "PROGRAM | true; exit ${PIPESTATUS[0]}"
     done = shell(world, script, *words, output=tmp_path)

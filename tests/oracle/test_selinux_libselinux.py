@@ -18,29 +18,12 @@ from sysextlib.tree import Entry, Kind, Tree
 from tests.builders.base import lay_out
 from tests.builders.contexts import made_up_contexts, made_up_paths, made_up_substitutions
 from tests.builders.demo import demo_board
+from tests.builders.matchpathcon import lay_out_policy, matchpathcon
 from tests.builders.needs import require_root
 from tests.builders.tools import image_tools
 from tests.builders.tree import every_kind
 
 pytestmark = [pytest.mark.oracle, pytest.mark.tool]
-WORDS = {  # as matchpathcon -m calls a kind; None is a path whose kind is not known
-    Kind.FILE: "file", Kind.DIRECTORY: "dir", Kind.SYMLINK: "link", Kind.FIFO: "pipe",
-    Kind.CHARDEV: "chr_file", Kind.BLOCKDEV: "blk_file",
-}  # fmt: skip
-AT_ONCE = 4000  # paths for one call
-
-
-def matchpathcon(contexts, paths, kind):
-    """Return what libselinux says of each path."""
-    argv = [*image_tools("matchpathcon").argv("matchpathcon"), "-f", contexts]
-    said = {}
-    for at in range(0, len(paths), AT_ONCE):
-        some = paths[at : at + AT_ONCE]
-        done = run([*argv, "-m", WORDS[kind], *some], codes=(0, 1), name="matchpathcon")
-        complaints = done.stderr.splitlines()
-        assert [one for one in complaints if b"continuing using regex" not in one] == []
-        said |= dict(line.rsplit("\t", 1) for line in done.stdout.decode().splitlines())
-    return said
 
 
 def ours(contexts, path, kind):
@@ -67,14 +50,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def store(base, tmp_path_factory):
-    """The base's policy as a folder that programs can read."""
-    folder = tmp_path_factory.mktemp("selinux")
-    for path, data in base.files("etc/selinux").items():
-        if not path.endswith(".bin"):  # the compiled form, which libselinux prefers
-            where = folder / path.removeprefix("etc/selinux/")
-            where.parent.mkdir(parents=True, exist_ok=True)
-            where.write_bytes(data)
-    return folder
+    return lay_out_policy(base, tmp_path_factory.mktemp("selinux"))
 
 
 @pytest.mark.demo
@@ -122,7 +98,7 @@ def test_made_up_rules_label_made_up_paths_alike(tmp_path, seed):
         file.with_name(f"file_contexts.{name}").write_text(text)
         substitutions.append(read_substitutions(text.encode(), name))
     contexts = FileContexts(rules, substitutions)
-    kind = list(WORDS)[seed % len(WORDS)]
+    kind = list(Kind)[seed % len(Kind)]
     assert_equal(file, contexts, made_up_paths(rng, 10_000), kind)
 
 
