@@ -199,18 +199,6 @@ def choose(catalogue: Mapping[str, SysextDef], word: str) -> SysextDef:
     raise DefinitionError(f"there is no extension called {word!r}", hint=hint)
 
 
-def load_definition(folder: Path) -> SysextDef:
-    """Return the one extension that a folder defines.
-
-    :raises DefinitionError: it is wrong, or the folder defines several variants.
-    """
-    definitions = load_definitions(folder)
-    if len(definitions) > 1:
-        names = ", ".join(one.key for one in definitions)
-        raise DefinitionError(f"{folder} defines several extensions", {"variants": names})
-    return definitions[0]
-
-
 def load_definitions(folder: Path) -> tuple[SysextDef, ...]:
     """Return the extension that a folder defines, or each of its ``[variant.NAME]``.
 

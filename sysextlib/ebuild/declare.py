@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sysextlib.ebuild.assignment import assign, assign_text
+from sysextlib.ebuild.assignment import assign
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 from sysextlib.ebuild.nodes import Assign, Simple, Word
 from sysextlib.ebuild.output import write
@@ -295,11 +295,3 @@ def _unset_element(shell: Shell, name: str, subscript: str) -> None:
     if index < 0 and items:
         index += int(max(items)) + 1
     items.pop(index, None)
-
-
-def set_text(shell: Shell, name: str, text: str | None) -> None:
-    """Set a scalar for Portage's own variables, or forget it when ``text`` is None."""
-    if text is None:
-        shell.variables.unset(name)
-    else:
-        assign_text(shell, name, text)

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from sysextlib.ebuild.budget import Budget
 
-SPECIAL: Final = frozenset("*?[\\")
-"""Characters that make a text a pattern; groups add @( and its kin."""
-
 _GROUP: Final = re.compile(r"[?*+@!]\(")
 _DEEPEST: Final = 20
 _LONGEST_KEPT: Final = 500  # characters of patterns that are compiled once

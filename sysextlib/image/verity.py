@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BLOCK = 4096
 DIGEST = 32
-SALT = 32
 MAGIC = b"verity\0\0"
 # signature, version, hash type, UUID, algorithm, data and hash block size, data blocks, salt size
 SUPERBLOCK = struct.Struct("<8sII16s32sIIQH6x256s")

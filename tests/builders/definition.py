@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sysextlib.definition import SysextDef, SysextKind
+from sysextlib.definition import SysextDef, SysextKind, load_definitions
 from sysextlib.edit.changes import EditContext
 from sysextlib.gentoo.atom import Atom
 from sysextlib.tree import Entry, Tree, file_entry
@@ -47,6 +47,12 @@ def tree_of(*paths: str, **contents: str) -> Tree:
         entries.append(file_entry(name, contents.get(name, name).encode(), origin="app-misc/a-1"))
     tree = Tree(entries)
     return tree.without(entry.path for entry in tree if entry.name == ".keep")
+
+
+def load_definition(folder: Path) -> SysextDef:
+    """Return the one extension that a folder defines."""
+    (definition,) = load_definitions(folder)
+    return definition
 
 
 def write_definition(

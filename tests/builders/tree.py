@@ -107,17 +107,3 @@ def spooled(files: Mapping[str, bytes], spool: Path) -> Tree:
                 Entry(path=path, kind=Kind.FILE, mode=0o644, mtime=EPOCH, content=content)
             )
     return Tree(entries)
-
-
-def of_folder(folder: Path, spool: Path, limit: int) -> Tree:
-    """Return files and links of a folder of this host, up to ``limit`` bytes, below usr/."""
-    files: dict[str, bytes] = {}
-    links = []
-    for path in sorted(folder.rglob("*")):
-        name = f"usr/{path.relative_to(folder)}"
-        if path.is_symlink():
-            links.append(link_entry(name, str(path.readlink()), mtime=EPOCH))
-        elif path.is_file() and limit > 0:
-            files[name] = path.read_bytes()
-            limit -= len(files[name])
-    return spooled(files, spool).updated(links)

@@ -24,7 +24,6 @@ pytestmark = [pytest.mark.oracle, pytest.mark.tool]
 KERNEL = platform.release()
 MODULES = f"usr/lib/modules/{KERNEL}"
 INDEX = "usr/share/flatcar-demo/modules"
-CONF = "usr/lib/modprobe.d/10-flatcar-demo-kmod-sysext.conf"
 BASE = {
     "kernel/lib/crc32.ko": module("crc32", exports=["crc32_le"]),
     "kernel/lib/zlib.ko": module("zlib", depends=["crc32"], uses=["crc32_le"], exports=["inflate"]),

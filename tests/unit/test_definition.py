@@ -15,14 +15,13 @@ from sysextlib.definition import (
     adhoc,
     choose,
     load_catalogue,
-    load_definition,
     load_definitions,
 )
 from sysextlib.errors import DefinitionError, ValueSyntaxError
 from sysextlib.gentoo.arch import Arch
 from sysextlib.toml_reader import toml_keys
 from sysextlib.tree import Kind
-from tests.builders.definition import HEAD, write_definition
+from tests.builders.definition import HEAD, load_definition, write_definition
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sysextlib.definition import SysextDef, load_catalogue, load_definition, load_definitions
+from sysextlib.definition import SysextDef, load_catalogue, load_definitions
 from sysextlib.edit.apply import apply_edits
 from sysextlib.errors import EditError
 from sysextlib.gentoo.arch import Arch
 from sysextlib.tree import Tree
-from tests.builders.definition import CONTEXT, tree_of
+from tests.builders.definition import CONTEXT, load_definition, tree_of
 
 SYSEXTS = Path(__file__).parents[2] / "sysexts"
 UNIT = "usr/lib/systemd/system/"
