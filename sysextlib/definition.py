@@ -135,6 +135,9 @@ class SysextDef:
                 raise ValueError(f"{word!r} is no name for an extension")
             if self.kind is not SysextKind.ADHOC and word in GROUPS:
                 raise ValueError(f"{word!r} is the name of a group of extensions")
+        for key, reason in self.acknowledge.items():
+            if ":" not in key or not reason:
+                raise ValueError(f"acknowledge {key!r} is not CODE:SUBJECT with a reason")
         if not self.packages:
             raise ValueError("packages must name at least one atom")
         if self.main_package is None and len(self.packages) == 1:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from sysextlib.tree import InvalidTreeError, glob_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,15 +47,26 @@ def acknowledge(
 ) -> tuple[Finding, ...]:
     """Return the findings, with those that ``acknowledged`` names lowered and the reason added.
 
-    :param acknowledged: reason by ``Finding.key``.
+    :param acknowledged: reason by ``Finding.key``, or by the code and a glob for the subject.
     """
     return tuple(
         replace(
             finding,
             severity=Severity.ACKNOWLEDGED,
-            message=f"{finding.message}\nacknowledged: {acknowledged[finding.key]}",
+            message=f"{finding.message}\nacknowledged: {reason}",
         )
-        if finding.key in acknowledged and finding.severity is not Severity.NOTE
+        if finding.severity is not Severity.NOTE and (reason := _reason(finding, acknowledged))
         else finding
         for finding in findings
     )
+
+
+def _reason(finding: Finding, acknowledged: Mapping[str, str]) -> str:
+    if finding.key in acknowledged:
+        return acknowledged[finding.key]
+    for key, reason in acknowledged.items():
+        code, _, pattern = key.partition(":")
+        with contextlib.suppress(InvalidTreeError):  # of a subject that is no glob, as [z-a]
+            if code == finding.code and glob_regex(pattern).fullmatch(finding.subject):
+                return reason
+    return ""

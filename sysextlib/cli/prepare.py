@@ -189,6 +189,9 @@ def _order(
     default = definition.compression
     assert default is not None
     accepted = dict.fromkeys(call.texts("acknowledge"), "named with --acknowledge")
+    wrong = [key for key in accepted if ":" not in key]
+    if wrong:
+        raise UsageError("--acknowledge takes CODE:SUBJECT", {"given": ", ".join(wrong)})
     return Order(
         definition=replace(definition, acknowledge={**definition.acknowledge, **accepted}),
         after=after,

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sysextlib.findings import Severity, acknowledge
 from sysextlib.tree import Entry, Kind, Tree, directory_entry, file_entry, link_entry
@@ -189,6 +191,48 @@ def test_an_acknowledged_finding_bears_its_reason():
     (judged,) = acknowledge(found, {"dangling-link:usr/x": "made at boot"})
     assert judged.severity is Severity.ACKNOWLEDGED
     assert "made at boot" in judged.message
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("dangling-link:usr/lib/x-1.2", True),
+        ("dangling-link:usr/lib/x-*", True),
+        ("dangling-link:usr/**", True),
+        ("dangling-link:usr/*", False),
+        ("secret:usr/lib/x-1.2", False),
+        ("dangling-link:[z-a]", False),
+    ],
+)
+def test_a_glob_acknowledges_whatever_version_it_is(key, named):
+    (judged,) = acknowledge(findings({"usr/lib/x-1.2": "nowhere"}), {key: "as upstream has it"})
+    assert (judged.severity is Severity.ACKNOWLEDGED) == named
+
+
+@pytest.mark.parametrize("acknowledged", [{"secret": "x"}, {"secret:usr/x": ""}])
+def test_an_acknowledgement_names_a_finding_and_a_reason(acknowledged):
+    with pytest.raises(ValueError, match="CODE:SUBJECT with a reason"):
+        sysext(acknowledge=acknowledged)
+
+
+PIECES = st.sampled_from([
+    *" \n\"'\\=[]%@:;#-?|.$/", "\0", "\N{SUPERSCRIPT TWO}", "\xff", "C", "L", "u ", "m ", "/usr/x",
+    "[Unit]\n", "[Service]\n", "ExecStart=", "User=", "Requires=", "Upholds=", "x.service", "..",
+    '{"uid":', "PRIVATE KEY-----", "#!", "/usr/bin/env ", "\x7fELF\x02\x01", "after", "9" * 30,
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_no_text_however_odd_harms_a_check(text):
+    data = text.encode("latin-1", "replace")
+    places = (
+        "usr/lib/systemd/system/x.service", "usr/lib/systemd/system/y.target.d/x.conf",
+        "usr/lib/tmpfiles.d/x.conf", "usr/lib/sysusers.d/x.conf", "usr/lib/userdb/x.user",
+        "usr/lib/passwd", "usr/bin/x", "usr/lib/ld.so.conf", "usr/lib/udev/rules.d/x.rules",
+        "usr/lib/systemd/system/systemd-udevd.service.d/x.conf",
+    )  # fmt: skip
+    target = text.replace("\0", "") or "x"
+    keys({**dict.fromkeys(places, data), "usr/lib/link": target})
 
 
 def test_what_an_extension_below_may_have_is_only_warned_of():

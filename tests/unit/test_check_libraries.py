@@ -171,12 +171,8 @@ def test_a_file_cut_short_is_damaged_or_says_less_but_never_more(at):
     assert cut.versions <= whole.versions
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_bytes_turned_at_random_are_damaged_or_read_within_bounds(seed):
-    rng = random.Random(seed)
-    data = bytearray(LARGE)
-    for _ in range(rng.randrange(1, 12)):
-        data[rng.randrange(6, len(data))] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
+def test_bytes_turned_at_random_are_damaged_or_read_within_bounds():
+    rng = random.Random(0)
     reads = 0
 
     def counted(offset: int, size: int) -> bytes:
@@ -184,9 +180,16 @@ def test_bytes_turned_at_random_are_damaged_or_read_within_bounds(seed):
         reads += 1
         return bytes(data[offset : offset + size])
 
-    with contextlib.suppress(DamagedElfError):
-        read_elf(counted)
-    assert reads < 11_000
+    for _ in range(500):
+        data = bytearray(LARGE)
+        for _ in range(rng.randrange(1, 12)):
+            data[rng.randrange(6, len(data))] = rng.choice(
+                [0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)]
+            )
+        reads = 0
+        with contextlib.suppress(DamagedElfError):
+            read_elf(counted)
+        assert reads < 11_000
 
 
 def patched(tag: int, value: int) -> bytes:

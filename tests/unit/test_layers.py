@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2] / "sysextlib"
 LAYERS = [
     ["errors", "progress", "version"],
-    ["gentoo", "system", "tree", "workspace", "findings"],
-    ["os_release", "toml_reader", "real_paths", "kernel_module"],
+    ["gentoo", "system", "tree", "workspace"],
+    ["os_release", "toml_reader", "real_paths", "kernel_module", "findings"],
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "changes", "releases", "keywords"],

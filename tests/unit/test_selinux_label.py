@@ -1,5 +1,6 @@
 """The policy of an image, and the labels that a tree gets by it."""
 
+import contextlib
 import random
 import struct
 from dataclasses import replace
@@ -210,17 +211,14 @@ def test_a_binary_policy_cut_short_anywhere_is_refused():
             read_names(data[:size], "policy")
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_a_binary_policy_with_other_bytes_is_read_or_refused(seed):
-    rng = random.Random(seed)
-    data = bytearray(binary_policy())
-    for _ in range(rng.randrange(1, 6)):
-        data[rng.randrange(len(data))] = rng.randrange(256)
-    try:
-        found = read_names(bytes(data), "policy")
-    except LabelError:
-        return
-    assert len(found.types) <= 5
+def test_a_binary_policy_with_other_bytes_is_read_or_refused():
+    rng = random.Random(0)
+    for _ in range(500):
+        data = bytearray(binary_policy())
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        with contextlib.suppress(LabelError):
+            assert len(read_names(bytes(data), "policy").types) <= len(data) // 16
 
 
 def test_a_policy_of_another_version_is_refused_with_those_that_are_read():
