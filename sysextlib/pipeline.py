@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sysextlib.definition import SysextDef
     from sysextlib.edit.changes import Change
     from sysextlib.findings import Finding
     from sysextlib.image.ddi import DdiFacts
@@ -68,44 +67,21 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
         with progress.step("Keep what is new, stamp, label and check it"):
             release = stamp(order, inputs.board.arch, base, merged.packages)
             parts = _labelled(split(edited, release, base, order.definition), order.policy)
-            tree = parts.usr
-            findings = _judge(
-                order.definition,
-                (
-                    *merged.installed.findings,
-                    *parts.findings,
-                    *check_tree(
-                        Tree([*tree, *parts.etc]),
-                        base,
-                        order.definition,
-                        inputs.board.arch,
-                        order.after,
-                    ),
-                    *check_kernel_modules(tree, base, order.module_key),
-                ),
-            )
+            findings = _judge(order, inputs, parts, merged.installed.findings)
 
-        with progress.step(f"Write image of {len(tree)} entries"):
-            image = _write(tree, names.image, order, inputs, keys, stage)
-            confext = None
-            if len(parts.etc):
-                made = _write(parts.etc, names.confext, order, inputs, keys, stage)
-                confext = Confext(tree=parts.etc, image=made)
+        with progress.step(f"Write image of {len(parts.usr)} entries"):
+            image, confext = _write_images(parts, names, order, inputs, keys, stage)
             if order.pkginfo:
-                pkginfo = stage.outputs / names.pkginfo
                 write_pkginfo(
-                    merged.installed.vdb,
-                    pkginfo,
-                    epoch=base.epoch,
-                    tools=inputs.tools,
-                    jobs=inputs.jobs,
-                )
+                    merged.installed.vdb, stage.outputs / names.pkginfo,
+                    epoch=base.epoch, tools=inputs.tools, jobs=inputs.jobs,
+                )  # fmt: skip
 
         with progress.step("Write payload, verify everything"):
-            contents = {image.path: tree}
+            trees = {image.path: parts.usr}
             if confext is not None:
-                contents[confext.image.path] = confext.tree
-            payload = _payload_and_verify(image, contents, inputs, keys, stage, progress)
+                trees[confext.image.path] = parts.etc
+            payload = _payload_and_verify(image, trees, inputs, keys, stage, progress)
 
         done = Build(
             order=order,
@@ -114,7 +90,7 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
             plan=merged.plan,
             files=merged.files,
             release=release,
-            tree=tree,
+            tree=parts.usr,
             changes=changes,
             dropped=parts.dropped,
             masked=merged.installed.masked,
@@ -181,11 +157,22 @@ def _labelled(parts: Split, policy: Policy | None) -> Split:
     )
 
 
-def _judge(definition: SysextDef, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Acknowledge what the definition knows of; stop at errors that it does not.
+def _judge(
+    order: Order, inputs: Inputs, parts: Split, found: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """Check the trees; acknowledge what the definition knows of, stop at errors that it does not.
 
+    :param found: what was noticed before.
     :raises FindingsError: naming every one of them.
     """
+    definition, base = order.definition, inputs.base
+    whole = Tree([*parts.usr, *parts.etc])
+    findings = (
+        *found,
+        *parts.findings,
+        *check_tree(whole, base, definition, inputs.board.arch, order.after),
+        *check_kernel_modules(parts.usr, base, order.module_key),
+    )
     judged = acknowledge(findings, definition.acknowledge)
     errors = [finding for finding in judged if finding.severity is Severity.ERROR]
     if errors:
@@ -195,6 +182,16 @@ def _judge(definition: SysextDef, findings: Sequence[Finding]) -> tuple[Finding,
             hint="correct the definition, or acknowledge each with its reason under [acknowledge]",
         )
     return judged
+
+
+def _write_images(
+    parts: Split, names: OutputNames, order: Order, inputs: Inputs, keys: Keys, stage: Staging
+) -> tuple[DdiFacts, Confext | None]:
+    image = _write(parts.usr, names.image, order, inputs, keys, stage)
+    if not len(parts.etc):
+        return image, None
+    made = _write(parts.etc, names.confext, order, inputs, keys, stage)
+    return image, Confext(tree=parts.etc, image=made)
 
 
 def _write(
@@ -217,7 +214,7 @@ def _write(
 
 def _payload_and_verify(
     image: DdiFacts,
-    contents: Mapping[Path, Tree],
+    trees: Mapping[Path, Tree],
     inputs: Inputs,
     keys: Keys,
     stage: Staging,
@@ -235,7 +232,7 @@ def _payload_and_verify(
                 jobs=inputs.jobs,
                 scratch=stage.folder("verify"),
             )
-            for path, tree in contents.items()
+            for path, tree in trees.items()
         ]
         out = stage.outputs / OutputNames(stage.name).payload
         payload = write_payload(image.path, out, keys.payload, jobs=inputs.jobs, progress=progress)
