@@ -78,6 +78,7 @@ def prepare(call: Call, progress: Progress) -> Job:
     :raises SysextError: what is wrong, and what to do.
     """
     jobs = job_count(call)
+    warn_of_sudo(call, progress)
     board = chosen_board(call)
     definitions, after = _definitions(call, board)
     found = find_base(call, board, progress)
@@ -117,6 +118,13 @@ def prepare(call: Call, progress: Progress) -> Job:
         for definition in definitions
     )
     return Job(orders=orders, inputs=inputs)
+
+
+def warn_of_sudo(call: Call, progress: Progress) -> None:
+    """Tell who calls by sudo out of habit what it leads to; emerge on this machine does need it."""
+    caller = os.environ.get("SUDO_USER")
+    if caller and os.geteuid() == 0 and call.text("installer") != "emerge":
+        progress.warn(f"nothing here needs sudo, and what it writes will be root's, not {caller}'s")
 
 
 def job_count(call: Call) -> int:
