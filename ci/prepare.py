@@ -103,6 +103,8 @@ PROGRAMS = (
     Program("qemu-system-x86_64", "qemu-system-x86", "boots the tests' machine", (7,)),
     Program("mke2fs", "e2fsprogs", "makes its disks", (1, 46), "-V"),
     Program("dockerd", "docker.io", "the tests merge in containers of it", (20, 10)),
+    Program("podman", "podman", "the tests merge in containers of it too", (4,)),
+    Program("docker-registry", "docker-registry", "the tests pull images from it"),
     Program("unshare", "util-linux", "emerge merges in namespaces of its own", (2, 32)),
 )
 PROGRAMS_WITHOUT_ROOT = (Program("newuidmap", "uidmap", "mmdebstrap without root"),)

@@ -147,6 +147,6 @@ def _build_chain(
             flags["base_pkginfo"] = ":".join(databases)
         step = Call(BUILD, (one.key,), flags)
         job = prepare(step, progress)
-        with with_installer(step, job.inputs, progress) as inputs:
+        with with_installer(step, job.inputs, progress, job.orders) as inputs:
             receipts += [build_one(order, inputs, keys, progress) for order in job.orders]
     return receipts

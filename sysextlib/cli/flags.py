@@ -213,8 +213,8 @@ FLAGS = (
     Flag(
         name="module_key",
         value="FILE",
-        help="certificate (PEM) of the key that must have signed kernel modules; default: a warning"
-        " where they are unsigned and the base's are not",
+        help="certificate (PEM) of the key that must have signed kernel modules; default:"
+        " MODULES_SIGN_CERT, else a warning where they are unsigned and the base's are not",
         commands=frozenset({BUILD, CHAIN}),
     ),
     Flag(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sysextlib.binpkg.binhost import FolderBinhost
 from sysextlib.board import Installer
-from sysextlib.cli.build_missing import build_missing
+from sysextlib.cli.build_missing import build_missing, module_signing
 from sysextlib.cli.find_base import ROOT
 from sysextlib.cli.flags import COMPARE
 from sysextlib.errors import BoardError, ToolError, UsageError, VersionMismatchError
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from sysextlib.install.emerge import Runner
     from sysextlib.order import Inputs, Order
     from sysextlib.progress import Progress
-    from sysextlib.system.docker import Bind, Container, Engine
+    from sysextlib.system.container import Container
+    from sysextlib.system.docker import Bind, Engine
 
 NATIVE, SDK, EMERGE = "native", "sdk", "emerge"
 DEBIAN_CHROOT = Path("/etc/debian_chroot")  # how upstream's scripts tell that they are in the SDK
 SOURCE = "/mnt/host/source"  # where the SDK has the checkout
 SDK_VERSION_FILE = f"{SOURCE}/.repo/manifests/version.txt"
-SIGNING = ("MODULES_SIGN_KEY", "MODULES_SIGN_CERT")  # of kernel modules, as the SDK calls them
 BASES = "build-sysext-bases"  # the volume of unpacked base images, which outlives builds
 
 
 @contextlib.contextmanager
 def with_installer(
-    call: Call, inputs: Inputs, progress: Progress, orders: Sequence[Order] = ()
+    call: Call, inputs: Inputs, progress: Progress, orders: Sequence[Order]
 ) -> Iterator[Inputs]:
     """Yield the inputs with the installer that call and board choose, ready to be used.
 
@@ -48,9 +48,11 @@ def with_installer(
 
     :raises SysextError: it cannot be had.
     """
+    missing = call.on("build_missing")
+    signing = module_signing() if missing else {}
     with _ready(call, inputs, progress) as ready:
-        if call.on("build_missing"):
-            yield build_missing(orders, ready, cache_root(), progress)
+        if missing:
+            yield build_missing(orders, ready, signing, cache_root(), progress)
         else:
             yield ready
 
@@ -140,12 +142,7 @@ def _container(call: Call, inputs: Inputs, engine: Engine, progress: Progress) -
         )
         for number, folder in enumerate(folders)
     ]
-    signing = {
-        name: Bind(source=Path(os.environ[name]).resolve(), target=f"{HERE}/signing/{name}")
-        for name in SIGNING
-        if os.environ.get(name)
-    }
-    binds = [base, *pkginfo, *packages, *signing.values(), *_checkout()]
+    binds = [base, *pkginfo, *packages, *_checkout()]
     with (
         progress.step(f"Start {image}"),
         contextlib.ExitStack() as starting,
@@ -163,7 +160,6 @@ def _container(call: Call, inputs: Inputs, engine: Engine, progress: Progress) -
             packages=packages[0].target if packages else "",
             remote=(*(f"file://{bind.target}" for bind in packages[1:]), *remote),
             scratch=f"{HERE}/scratch",
-            signing={name: bind.target for name, bind in signing.items()},
             keep_log=call.on("emerge_log"),
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sysextlib.base import open_base
 from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
+from sysextlib.cli.build_missing import module_key
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import MERGING
 from sysextlib.cli.groups import choose_all, full_catalogue
@@ -18,7 +19,7 @@ from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
-from sysextlib.image.keys import load_certificate, load_signing_key, make_signing_key
+from sysextlib.image.keys import load_signing_key, make_signing_key
 from sysextlib.image.release import require_version_field
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
@@ -210,7 +211,7 @@ def _order(
         pkginfo=call.on("generate_pkginfo"),
         mangle=mangle,
         reuse=not call.off("cache"),
-        module_key=_module_key(call),
+        module_key=module_key(call),
         version_field=version_field,
         root_name=str(call.given.get("install_root_basename", "")),
     )
@@ -237,14 +238,6 @@ def _with_labels(order: Order, policy: Policy | str | None) -> Order:
     definition = order.definition
     name = definition.folder.name if definition.folder else definition.key
     return replace(order, policy=policy.adding(load_own_rules(ROOT / "selinux", name, policy.type)))
-
-
-def _module_key(call: Call) -> Path | None:
-    given = call.text("module_key")
-    if given is None:
-        return None
-    load_certificate(Path(given))  # refuses what is none
-    return Path(given).absolute()
 
 
 def _pkginfo(call: Call) -> tuple[Path, ...]:

@@ -50,7 +50,13 @@ def load_signing_key(folder: Path, *, now: datetime.datetime | None = None) -> S
     :param now: for the certificate's validity; the clock's time unless given.
     :raises SigningKeyError: a file is missing or unreadable, or the pair does not fit or serve.
     """
-    key_path, certificate_path = folder / KEY_NAME, folder / CERTIFICATE_NAME
+    return load_pair(folder / KEY_NAME, folder / CERTIFICATE_NAME, now=now)
+
+
+def load_pair(
+    key_path: Path, certificate_path: Path, *, now: datetime.datetime | None = None
+) -> SigningKey:
+    """Read a key and its certificate as ``load_signing_key`` does."""
     key = _parse_key(_read(key_path), key_path)
     certificate = load_certificate(certificate_path)
     if certificate.public_key() != key.public_key():

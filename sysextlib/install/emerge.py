@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sysextlib.errors import BaseError, BoardError, PackageError, ResolveError, ToolError
+from sysextlib.errors import (
+    BaseError,
+    BoardError,
+    PackageError,
+    ResolveError,
+    ToolError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +39,7 @@ FEATURES = "-ebuild-locks binpkg-multi-instance -collision-protect -protect-owne
 LOG_KEPT = 4000  # lines of the log that are looked through for the message that matters
 SHOWN = 14  # lines of it that an error shows
 
-_INSTALLING = re.compile(r">>> Installing \((\d+) of (\d+)\) (\S+?)(::\S+)?( |$)")
-_LISTED = re.compile(r"\[binary\s+([^\]]*)\]\s+(\S+?)(::\S+)?\s")
+_INSTALLING = re.compile(r">>> (?:Installing|Emerging) \((\d+) of (\d+)\) (\S+?)(::\S+)?( |$)")
 _STATE = re.compile(r"^@(\S+) ?(.*)$")
 _RESOLVING = (  # how emerge begins to say that it found no plan
     "emerge: there are no binary packages to satisfy",
@@ -59,7 +65,17 @@ _DAMAGED = (
 )
 _FAILED = (" * ERROR: ", "!!! FAILED ", "!!! ERROR", ">>> Failed to install", "!!! ")
 _HARMLESS = ("!!! CONFIG_PROTECT is empty",)  # which we make it: there is nobody to ask
-_NO_SPACE = "No space left on device"
+# what a program says when a limit is reached, and what that means
+_EXHAUSTED = {
+    "No space left on device": (
+        "no space left in the SDK container",
+        "make room where the container engine keeps its data (docker system df)",
+    ),
+    "fork: Resource temporarily unavailable": (
+        "too many processes in the SDK container",
+        "does a package's hook fork without end?",
+    ),
+}
 
 
 class Runner(Protocol):
@@ -94,7 +110,8 @@ class EmergeCall:
     :param packages: the folder of binary packages, "" for none; ``remote``: URLs of others.
     :param build: make binary packages from source, into ``packages``, instead of installing them;
         no base takes part.
-    :param signing: MODULES_SIGN_KEY and MODULES_SIGN_CERT, which ebuilds of kernel modules read.
+    :param signing: the files that MODULES_SIGN_KEY and MODULES_SIGN_CERT name, which ebuilds of
+        kernel modules read, by these names.
     """
 
     board: str
@@ -106,7 +123,7 @@ class EmergeCall:
     base_digest: str
     bases: str
     build: bool = False
-    signing: Mapping[str, str] = field(default_factory=dict)
+    signing: Mapping[str, bytes] = field(default_factory=dict)
     pkginfo: tuple[str, ...] = ()
     below: Mapping[str, bytes] = field(default_factory=dict)
     packages: str
@@ -131,7 +148,6 @@ class EmergeCall:
             "MODE": "build" if self.build else "merge",
             "GIVEN_USE": self.use,
             "GIVEN_PORTAGE_BINHOST": " ".join(self.remote),
-            **{f"GIVEN_{name}": value for name, value in self.signing.items()},
             "FEATURES": FEATURES,
             "BASE": self.base,
             "DIGEST": self.base_digest,
@@ -147,6 +163,7 @@ class EmergeCall:
         stream = io.BytesIO()
         files = {"package.use": "".join(f"{line}\n" for line in self.package_use).encode()}
         files |= {f"below/{path}": data for path, data in self.below.items()}
+        files |= {f"signing/{name}": data for name, data in self.signing.items()}
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, data in sorted(files.items()):
                 info = tarfile.TarInfo(name)
@@ -183,7 +200,6 @@ class Sdk:
     """An SDK that is ready, with the places where it sees our inputs; see ``EmergeCall``.
 
     :param scratch: a folder of the SDK for what emerge writes; "" when the build's own is seen.
-    :param signing: see ``EmergeCall``.
     :param keep_log: publish what emerge said also when it succeeded.
     """
 
@@ -194,7 +210,6 @@ class Sdk:
     packages: str = ""
     remote: tuple[str, ...] = ()
     scratch: str = ""
-    signing: Mapping[str, str] = field(default_factory=dict)
     keep_log: bool = False
 
 
@@ -208,7 +223,6 @@ class EmergeLog:
         self.order: dict[str, int] = {}  # the place of each package in the plan, by cpv
         self.state = ""
         self.detail = ""
-        self.replaces: dict[str, str] = {}  # flags of those that are in the base, by cpv
         self._progress = progress
         self._keep = keep
         self._open = b""
@@ -236,10 +250,6 @@ class EmergeLog:
             number, total = int(match[1]), int(match[2])
             self.order[match[3]] = number
             self._progress.advance(number, total)
-        elif match := _LISTED.match(line + " "):
-            flags = match[1].split()
-            if {"U", "D", "UD", "R"} & set(flags) or any("R" in word for word in flags):
-                self.replaces[match[2]] = match[1]
 
     def failure(self) -> SysextError:
         """Return what ended the call, as an error that shows the lines that matter."""
@@ -253,7 +263,7 @@ class EmergeLog:
             return BaseError(
                 "the base image cannot be unpacked in the SDK",
                 {"file": self.detail, "last output": "\n".join(self._lines[-3:])},
-                hint="is there room enough for it?" if self._no_space() else "",
+                hint="is there room enough for it where the container engine keeps its data?",
             )
         if self.state == "no-mount":
             return ToolError(
@@ -261,16 +271,22 @@ class EmergeLog:
                 {"kind": self.detail, "last output": "\n".join(self._lines[-3:])},
                 hint="it needs the capability SYS_ADMIN, and no AppArmor profile against mounts",
             )
-        if self._no_space():
-            return ToolError(
-                "no space left in the SDK container",
-                {"last output": "\n".join(self._lines[-3:])},
-                hint="make room where the container engine keeps its data (docker system df)",
+        if self.state == "read-only":
+            return UsageError(
+                "the SDK may not write where packages are built to",
+                {"in the SDK": self.detail},
+                hint="mount the folder of the first --binhost there so that it can be written",
             )
+        if self.state == "no-memory":
+            return ToolError(
+                "the memory of the SDK container did not suffice",
+                {"last output": "\n".join(self._lines[-3:])},
+                hint="try --jobs=1, or give the container engine's machine more memory",
+            )
+        for phrase, (brief, hint) in _EXHAUSTED.items():
+            if any(phrase in line for line in self._lines):
+                return ToolError(brief, {"last output": "\n".join(self._lines[-3:])}, hint)
         return self._emerge_failure()
-
-    def _no_space(self) -> bool:
-        return any(_NO_SPACE in line for line in self._lines)
 
     def _emerge_failure(self) -> SysextError:
         for kind, marks, brief, hint in (

@@ -6,8 +6,8 @@
 # MODE "merge" installs binary packages over a base image; "build" makes binary packages from source
 # in the board's own root, into the folder PACKAGES.
 #
-# Standard input: INPUT_SIZE bytes of a tar with package.use and var/db/pkg of what counts as
-# installed, then nothing until the caller hangs up, which ends this. Standard output: the layer
+# Standard input: INPUT_SIZE bytes of a tar with package.use, var/db/pkg of what counts as installed
+# and the keys of kernel modules, then nothing until the caller hangs up, which ends this. Standard output: the layer
 # that emerge wrote, as a tar. Standard error: the log. A line that begins with "@" is for the caller.
 # shellcheck disable=SC2153 # the variables in capitals are the environment's
 set -euo pipefail
@@ -36,6 +36,8 @@ clean() {
 }
 trap clean EXIT
 mkdir "$here"/{given,upper,work,tmp}
+# Private keys are among what is given: they lie in memory only, and go with this script.
+mount -t tmpfs -o mode=0700 build_sysext "$here/given" || fault no-mount tmpfs
 head -c "$INPUT_SIZE" | tar -x -C "$here/given"
 {
     cat >/dev/null
@@ -99,11 +101,15 @@ overlay() {
     done <<<"$PKGINFO"
     [[ -d $here/given/below ]] && lower=$here/given/below:$lower
 
-    # No redirects, indexes or references to lower files: the upper layer is read without the lower one.
+    # No redirects, indexes or references to lower files: the upper layer is read without the lower
+    # one. In the user namespace of an engine without root there are no redirects, and it may not be
+    # said that there should be none.
     root=$here/$ROOT_NAME
     mkdir "$root"
-    mount -t overlay build_sysext "$root" -o "lowerdir=$lower,upperdir=$here/upper,workdir=$here/work" \
-        -o redirect_dir=off,metacopy=off,index=off,xino=off || fault no-mount overlay
+    local layers=lowerdir=$lower,upperdir=$here/upper,workdir=$here/work
+    layers+=,metacopy=off,index=off,xino=off
+    mount -t overlay build_sysext "$root" -o "$layers,redirect_dir=off" 2>/dev/null ||
+        mount -t overlay build_sysext "$root" -o "$layers" || fault no-mount overlay
 }
 
 # Show the binary packages as $packages.
@@ -132,9 +138,11 @@ fi
 mount --bind "$here/portage" "$config" || fault no-mount bind
 
 mkdir "$here/logs"
+touch "$here/logs.begun"
 if [[ $MODE == build ]]; then
     root=/build/$BOARD
     packages=$PACKAGES
+    [[ -w $packages ]] || fault read-only "$packages"
 else
     overlay
     own_packages
@@ -146,18 +154,28 @@ environment=(
     PKGDIR="$packages" PORTAGE_TMPDIR="$here/tmp" PORTAGE_LOGDIR="$here/logs"
     FEATURES="$FEATURES" CONFIG_PROTECT="-*" EMERGE_DEFAULT_OPTS=
 )
-for name in USE PORTAGE_BINHOST MODULES_SIGN_KEY MODULES_SIGN_CERT; do
+for name in USE PORTAGE_BINHOST; do
     given=GIVEN_$name
     [[ -z ${!given:-} ]] || environment+=("$name=${!given}")
 done
+for file in "$here"/given/signing/*; do
+    [[ ! -e $file ]] || environment+=("${file##*/}=$file")
+done
+
+# How many processes the kernel ended for want of memory, where it counts that for a container.
+killed_for_memory() {
+    sed -n 's/^oom_kill //p' /sys/fs/cgroup/memory{.events,/memory.oom_control} 2>/dev/null || true
+}
 
 # Run emerge for $root, and end with what the packages' own logs say when it fails.
 run_emerge() {
-    local code=0
+    local code=0 killed
+    killed=$(killed_for_memory)
     env -i "${environment[@]}" emerge --root="$root" --config-root="/build/$BOARD" \
         --sysroot="/build/$BOARD" "$@" </dev/null 3>&- 8>&- 9>&- &
     wait $! || code=$?
     if ((code)); then
+        [[ $(killed_for_memory) == "$killed" ]] || fault no-memory
         find "$here/logs" -maxdepth 1 -name '*.log' -size +0 -exec tail -n 40 {} + || true
         fault emerge-failed "$code"
     fi
@@ -166,6 +184,8 @@ run_emerge() {
 if [[ $MODE == build ]]; then
     run_emerge --onlydeps --buildpkg "$@"
     run_emerge --buildpkgonly "$@"
+    # We are root, and the folder may be a person's.
+    find "$packages" -newer "$here/logs.begun" -exec chown --no-dereference --reference="$packages" {} +
     echo "@complete"
     exit
 fi

@@ -41,6 +41,7 @@ SIDE_EFFECTS: Final = (
     # the hooks of acct-* packages add users here; an extension has them in sysusers.d
     "etc/passwd*", "etc/group*", "etc/shadow*", "etc/gshadow*",
 )  # fmt: skip
+HOOK_PHASES: Final = frozenset({"setup", "preinst", "postinst"})
 MOST_NAMED = 10  # replaced packages or paths that an error lists
 
 
@@ -190,11 +191,22 @@ class _Reading:
         )
         if hidden:
             owners = self._base.owners(hidden[:MOST_NAMED])
+            facts = {f"/{path}": owners.get(path, "base") for path in hidden[:MOST_NAMED]}
+            facts["packages with hooks"] = ", ".join(map(str, self._with_hooks()))
             raise MergeConflictError(
                 f"/{hidden[0]} of the base would be hidden",
-                {f"/{path}": owners.get(path, "base") for path in hidden[:MOST_NAMED]},
-                hint="a package's hooks removed it; leave the package out",
+                facts,
+                hint="a hook removed it; leave its package out",
             )
+
+    def _with_hooks(self) -> list[Package]:
+        """Return the packages whose own code ran; no other can remove what is not its own."""
+        found = []
+        for package in self.packages:
+            phases = self._metadata[str(package.cpv)].get("DEFINED_PHASES", b"")
+            if HOOK_PHASES & set(phases.decode(errors="replace").split()):
+                found.append(package)
+        return found
 
     def _owners(self) -> dict[str, str]:
         """Return which package brought each path.

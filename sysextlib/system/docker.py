@@ -9,9 +9,6 @@ engine was killed too (``Engine.sweep``).
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,13 +16,14 @@ import docker
 import docker.errors
 import requests.exceptions
 from docker.types import Mount
-from docker.utils import socket as framing
 
-from sysextlib.errors import ContainerError, MissingToolError
+from sysextlib.errors import ContainerError
+from sysextlib.system.container import Container, answering, hang_up
+from sysextlib.system.docker_host import TIMEOUT, connect
 from sysextlib.system.owner import OWNER_LABEL, is_dead, owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sysextlib.progress import Progress
@@ -48,10 +46,8 @@ CAPABILITIES = (
 # what is mounted from the host. The default seccomp filter stays: it permits what SYS_ADMIN needs.
 SECURITY = ("apparmor=unconfined", "label=disable")
 PROCESSES = 8192  # a limit against a hook that forks without end
-TIMEOUT = 60  # seconds for an answer of the engine; not for the length of a program
+MEMORY = 7, 8  # the share of the machine's memory, against one that would end others than itself
 HERE = "/build_sysext"  # our folder in a container
-PODMAN = ("{runtime}/podman/podman.sock", "/run/podman/podman.sock")
-DEFAULT = "unix:///var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +69,12 @@ class Engine:
 
     @classmethod
     def connect(cls) -> Self:
-        """Find the engine: DOCKER_HOST, docker's current context, or podman's sockets.
+        """Find the engine, as ``docker_host.connect`` does.
 
         :raises MissingToolError: there is none. :raises ContainerError: it does not let us in,
             or does not answer.
         """
-        tried = []
-        for host, tls in _places():
-            reason = _unreachable(host)
-            if isinstance(reason, PermissionError):
-                raise ContainerError(
-                    "this user may not talk to the container engine",
-                    {"socket": host, "reason": reason.strerror},
-                    hint="join its group (usermod -aG docker USER, then log in again), or start an"
-                    " engine of your own (systemctl --user start podman.socket)",
-                )
-            if reason is None:
-                return cls(_client(host, tls), host)
-            tried.append(f"{host}: {reason.strerror or reason}")
-        raise MissingToolError(
-            "no container engine answers",
-            {"tried": "\n".join(tried)},
-            hint="start docker or podman, name one with DOCKER_HOST, or build with"
-            " --installer=native",
-        )
+        return cls(*connect())
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +84,7 @@ class Engine:
 
     def label(self, image: str, name: str) -> str:
         """Return a label of an image, "" when image or label is not there."""
-        with _answering():
+        with answering():
             try:
                 config = self._api.inspect_image(image)["Config"] or {}
             except docker.errors.ImageNotFound:
@@ -115,12 +93,9 @@ class Engine:
 
     def import_image(self, root: Path, image: str, labels: Mapping[str, str]) -> None:
         """Make an image of the tar of a root."""
-        name, _, tag = image.partition(":")
         changes = [f"LABEL {key}={value}" for key, value in labels.items()]
-        with _answering():
-            told = self._api.import_image_from_file(
-                str(root), repository=name, tag=tag, changes=changes
-            )
+        with answering():
+            told = self._api.import_image_from_file(str(root), repository=image, changes=changes)
         if "error" in told:
             raise ContainerError(f"{image} cannot be imported", {"engine says": told.strip()})
 
@@ -129,7 +104,7 @@ class Engine:
 
         :raises ContainerError: it is not here and cannot be had.
         """
-        with _answering():
+        with answering():
             try:
                 return str(self._api.inspect_image(image)["Id"])
             except docker.errors.ImageNotFound:
@@ -162,7 +137,7 @@ class Engine:
         """Remove the containers and volumes of builds that are no more; return their names."""
         gone = []
         ours = {"label": OWNER_LABEL}
-        with _answering():
+        with answering():
             for found in self._api.containers(all=True, filters=ours):
                 if is_dead(found["Labels"].get(OWNER_LABEL, ""), running=found["State"]):
                     gone.append(found["Names"][0].lstrip("/") if found["Names"] else found["Id"])
@@ -176,7 +151,14 @@ class Engine:
 
     @contextlib.contextmanager
     def start(
-        self, image: str, *, binds: Sequence[Bind], kept: str, cpus: int, network: bool
+        self,
+        image: str,
+        *,
+        binds: Sequence[Bind],
+        kept: str,
+        cpus: int,
+        memory: int | None = None,
+        network: bool,
     ) -> Iterator[Container]:
         """Start a container that does nothing but wait, and remove it at the end of the block.
 
@@ -184,10 +166,11 @@ class Engine:
         HERE/bases.
 
         :param cpus: how many processors it may use.
+        :param memory: how many bytes, all but a little of the machine's when it is not said.
         :param network: whether it can reach one; never the host's.
         :raises ContainerError: it cannot be started.
         """
-        with _answering():
+        with answering():
             api = self._api
             mounts = [
                 Mount(f"{HERE}/scratch", None, type="volume", labels={OWNER_LABEL: owner()}),
@@ -212,9 +195,7 @@ class Engine:
                         cap_add=list(CAPABILITIES),
                         security_opt=list(SECURITY),
                         network_mode="bridge" if network else "none",
-                        pids_limit=PROCESSES,
-                        nano_cpus=min(cpus, api.info()["NCPU"]) * 1_000_000_000,
-                        init=True,
+                        **_limits(api.info(), cpus, memory),
                         auto_remove=True,
                     ),
                 )
@@ -233,14 +214,14 @@ class Engine:
                 if made:
                     self._remove(made["Id"])
                 if lifeline is not None:
-                    _hang_up(lifeline)
+                    hang_up(lifeline)
 
     def running(self, name: str) -> Container:
         """Return a container that somebody else runs.
 
         :raises ContainerError: there is none of that name, or it does not run.
         """
-        with _answering():
+        with answering():
             try:
                 found = self._api.inspect_container(name)
             except docker.errors.NotFound as error:
@@ -270,145 +251,19 @@ class Engine:
             self._api.wait(container, timeout=TIMEOUT, condition="removed")
 
 
-class Container:
-    """A running container in which programs can be run; any thread may."""
-
-    def __init__(
-        self,
-        client: docker.DockerClient,
-        container: str,
-        mounts: Mapping[str, str] | None = None,
-    ) -> None:
-        self._api: Any = client.api
-        self._id = container
-        self._open: set[Any] = set()
-        self._mounts = mounts or {}
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        feed: bytes,
-        out: Callable[[bytes], object],
-        err: Callable[[bytes], object],
-    ) -> int:
-        """Run a program as root and return its exit code.
-
-        :param feed: what it reads first from its standard input, which then stays open for as long
-            as this process lives and wants it to run.
-        :param out: receives its output; :param err: its error output.
-        :raises ContainerError: container or engine went away.
-        """
-        with _answering():
-            api = self._api
-            try:
-                made = api.exec_create(
-                    self._id, list(argv), environment=dict(env), stdin=True, user="0:0"
-                )
-                stream = api.exec_start(made["Id"], socket=True)
-            except docker.errors.APIError as error:
-                raise self._gone(error.explanation or str(error)) from error
-            self._open.add(stream)
-            try:
-                self._talk(stream, feed, out, err)
-            finally:
-                self._open.discard(stream)
-                _hang_up(stream)
-            try:
-                ended = api.exec_inspect(made["Id"])
-            except docker.errors.APIError as error:
-                raise self._gone(error.explanation or str(error)) from error
-        if ended["Running"] or ended["ExitCode"] is None:
-            raise self._gone("its program was cut off")
-        code = int(ended["ExitCode"])
-        if code == 137:
-            raise self._gone("its program was killed")
-        return code
-
-    def place(self, path: Path) -> str | None:
-        """Return where a path of this machine is in the container, None when it is not."""
-        real = os.path.realpath(path)
-        for source in sorted(self._mounts, key=len, reverse=True):
-            if real == source or real.startswith(source.rstrip("/") + "/"):
-                return self._mounts[source].rstrip("/") + real[len(source.rstrip("/")) :]
-        return None
-
-    def stop(self) -> None:
-        """End what was started here: a program ends when its standard input does."""
-        for stream in tuple(self._open):
-            _hang_up(stream)
-
-    def _talk(
-        self,
-        stream: Any,
-        feed: bytes,
-        out: Callable[[bytes], object],
-        err: Callable[[bytes], object],
-    ) -> None:
-        """Feed the program while its two outputs are read."""
-        raw: socket.socket = getattr(stream, "_sock", stream)
-
-        def send() -> None:
-            with contextlib.suppress(OSError):  # who reads no more has ended; its code tells why
-                raw.sendall(feed)
-
-        sender = threading.Thread(target=send, name="feed", daemon=True)
-        sender.start()
-        read: Any = framing.frames_iter
-        for kind, data in read(stream, tty=False):
-            (err if kind == 2 else out)(data)
-
-    def _gone(self, reason: str) -> ContainerError:
-        return ContainerError(
-            "the SDK container went away in the middle",
-            {"engine says": reason},
-            hint="was it stopped, or out of memory? run the build again",
-        )
-
-
-def _places() -> Iterator[tuple[str, Any]]:
-    """Yield where an engine may be, with its TLS settings; what is named shuts out the rest."""
-    if os.environ.get("DOCKER_HOST"):
-        yield os.environ["DOCKER_HOST"], None
-        return
-    context: Any = docker.ContextAPI.get_current_context()
-    if context is not None and context.Name != "default":
-        yield context.Host, context.TLSConfig
-        return
-    yield DEFAULT, None
-    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    for pattern in PODMAN:
-        yield "unix://" + pattern.format(runtime=runtime), None
-
-
-def _unreachable(host: str) -> OSError | None:
-    """Return why the socket of an engine cannot be opened; other kinds of host are not tried."""
-    if not host.startswith("unix://"):
-        return None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(TIMEOUT)
-        try:
-            probe.connect(host.removeprefix("unix://"))
-        except OSError as error:
-            return error
-    return None
-
-
-def _client(host: str, tls: Any) -> docker.DockerClient:
-    try:
-        if tls is None and host == os.environ.get("DOCKER_HOST"):
-            client = docker.DockerClient.from_env(timeout=TIMEOUT)
-        else:
-            client = docker.DockerClient(base_url=host, tls=tls, timeout=TIMEOUT)
-        client.ping()
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        raise ContainerError(
-            "the container engine does not answer",
-            {"engine": host, "reason": error},
-            hint="is it running? `docker info` asks it",
-        ) from error
-    return client
+def _limits(machine: Mapping[str, Any], cpus: int, memory: int | None) -> dict[str, int]:
+    """Return the limits of a container, as far as the engine's machine can hold it to them."""
+    limits = {}
+    if machine.get("PidsLimit"):
+        limits["pids_limit"] = PROCESSES
+    if machine.get("CpuCfsQuota"):
+        limits["nano_cpus"] = min(cpus, machine["NCPU"]) * 1_000_000_000
+    if machine.get("MemoryLimit"):
+        share, of = MEMORY
+        limits["mem_limit"] = memory or machine["MemTotal"] * share // of
+        if machine.get("SwapLimit"):
+            limits["memswap_limit"] = limits["mem_limit"]  # together with swap: no more of either
+    return limits
 
 
 def _no_image(image: str, host: str, reason: str) -> ContainerError:
@@ -418,27 +273,3 @@ def _no_image(image: str, host: str, reason: str) -> ContainerError:
         hint="with a network, `docker pull` it; without one, `docker load` it from a file, or build"
         " with --installer=native; ci/make-sdk-image makes the stand-in of the demo board",
     )
-
-
-def _hang_up(stream: Any) -> None:
-    """Close a program's standard input for good, and all that holds the connection."""
-    raw = getattr(stream, "_sock", stream)
-    with contextlib.suppress(OSError):
-        raw.shutdown(socket.SHUT_RDWR)
-    for part in (getattr(stream, "_response", None), stream, raw):
-        if part is not None:
-            with contextlib.suppress(OSError):
-                part.close()
-
-
-@contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    """Turn what an engine that went away looks like into an error for people."""
-    try:
-        yield
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-        raise ContainerError(
-            "the container engine stopped answering in the middle",
-            {"reason": error},
-            hint="start it again (systemctl start docker), then the build",
-        ) from error

@@ -21,8 +21,6 @@ def is_dead(name: str, *, running: str) -> bool:
     """
     here, _, rest = name.partition(" ")
     pid, _, started = rest.partition(" ")
-    if here.partition("/")[0] != _here().partition("/")[0]:
-        return running in {"exited", "dead"}
     if here != _here():
         return running in {"exited", "dead"}
     return not pid.isdigit() or _started(int(pid)) != started

@@ -1,217 +1,37 @@
-"""What tests of the sdk installer share: a container engine of their own, and worlds for it."""
+"""What tests of the sdk installer share: packages, worlds, and builds in them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import runpy
 import shutil
+import signal
 import subprocess
-import tempfile
+import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sysextlib.errors import SysextError
+import docker.errors
+import pytest
+
 from sysextlib.system.cache import cache_root
-from sysextlib.system.docker import Engine
-from tests.builders.needs import require_root, require_tool
+from tests.builders.engines import IMAGE
 from tests.builders.portage_root import PortageRoot
 from tests.builders.world import ROOT, World, make_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-# Neither a bridge nor packet filters: what is tested needs no network.
-OPTIONS = (
-    "--bridge=none",
-    "--iptables=false",
-    "--ip6tables=false",
-    "--ip-forward=false",
-    "--ip-masq=false",
-)
-IMAGE = "build-sysext-sdk:debian-13"
-STARTING = 60  # seconds for the daemon to answer
+    from tests.builders.engines import Daemon
+
 # The stand-in states this version; so must a base that is used with it.
 OS_RELEASE = b'ID=sysext-demo\nVERSION_ID=1.0.0\nVERSION="1.0.0+build-7"\nBUILD_ID=build-7\n'
-
-
-@dataclass(slots=True)
-class Daemon:
-    """A dockerd that the tests started, with all that it keeps below ``folder``."""
-
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def host(self) -> str:
-        """What DOCKER_HOST is for it."""
-        return f"unix://{self.folder}/docker.sock"
-
-    @classmethod
-    def start(cls, folder: Path) -> Daemon:
-        """Start dockerd and wait until it answers."""
-        words = [
-            "dockerd",
-            f"--data-root={folder}/data",
-            f"--exec-root={folder}/exec",
-            f"--host=unix://{folder}/docker.sock",
-            f"--pidfile={folder}/docker.pid",
-            *OPTIONS,
-        ]
-        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        with (folder / "dockerd.log").open("ab") as log:
-            process = subprocess.Popen(
-                words,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PATH": path},
-                start_new_session=True,
-            )
-        daemon = cls(folder, process)
-        end = time.monotonic() + STARTING
-        while True:
-            try:
-                with daemon.engine():
-                    return daemon
-            except SysextError:
-                if time.monotonic() > end or process.poll() is not None:
-                    tail = (folder / "dockerd.log").read_text()[-2000:]
-                    raise AssertionError(f"dockerd does not answer:\n{tail}") from None
-                time.sleep(0.2)
-
-    def stop(self) -> None:
-        """End it, and let go of what it mounted."""
-        self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def kill(self) -> None:
-        """End it as a crash would; its containers run on."""
-        self.process.kill()
-        self.process.wait()
-
-    def restart(self) -> None:
-        """Start it again after ``kill``; it ends the containers that it finds."""
-        # A process that was given the same number meanwhile would be taken for containerd.
-        (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
-        for attempt in range(3):
-            try:
-                self.process = Daemon.start(self.folder).process
-            except AssertionError:  # containerd gets 15 s from it, whatever else the machine does
-                if attempt == 2:
-                    raise
-            else:
-                return
-
-    @contextlib.contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """Connect to it."""
-        with environment(DOCKER_HOST=self.host), Engine.connect() as engine:
-            yield engine
-
-    @contextlib.contextmanager
-    def client(self) -> Iterator[Any]:
-        """Yield a client of its interface."""
-        import docker
-
-        with contextlib.closing(docker.DockerClient(base_url=self.host, timeout=60)) as client:
-            yield client.api
-
-    def containers(self) -> list[str]:
-        """Return the ids of all containers, running or not."""
-        with self.client() as api:
-            return [found["Id"] for found in api.containers(all=True)]
-
-    def volumes(self) -> list[str]:
-        """Return the names of all volumes."""
-        with self.client() as api:
-            return [found["Name"] for found in api.volumes()["Volumes"] or []]
-
-    def programs(self, container: str) -> list[str]:
-        """Return the command lines of what runs in a container."""
-        with self.client() as api:
-            return [" ".join(row[1:]) for row in api.top(container, "-eo pid,args")["Processes"]]
-
-    @contextlib.contextmanager
-    def idle(
-        self, name: str, *, labels: Mapping[str, str] | None = None, sees: Path | None = None
-    ) -> Iterator[str]:
-        """Run a container of the SDK's stand-in that does nothing, as somebody else would.
-
-        :param sees: a folder that is mounted in it, at /mnt/world; it may mount then.
-        """
-        from docker.types import Mount
-
-        with self.client() as api:
-            more: dict[str, Any] = {}
-            if sees is not None:
-                more["mounts"] = [Mount("/mnt/world", str(sees), type="bind", read_only=True)]
-                more |= {"cap_add": ["SYS_ADMIN"], "security_opt": ["apparmor=unconfined"]}
-            config = api.create_host_config(network_mode="none", **more)
-            made = api.create_container(
-                IMAGE, entrypoint=["/bin/sleep", "1000"], name=name, labels=labels,
-                host_config=config,
-            )  # fmt: skip
-            try:
-                api.start(made["Id"])
-                yield made["Id"]
-            finally:
-                with contextlib.suppress(Exception):
-                    api.remove_container(made["Id"], force=True, v=True)
-
-    def left(self) -> tuple[list[str], list[str], list[str]]:
-        """Return the containers and volumes that there are, and what is mounted for emerge."""
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-        return (
-            self.containers(),
-            self.volumes(),
-            [line for line in mounts if "build_sysext" in line],
-        )
-
-
-@contextlib.contextmanager
-def sdk_daemon() -> Iterator[Daemon]:
-    """Run a dockerd that has the SDK's stand-in, for the length of the block."""
-    require_root()
-    require_tool("dockerd", "mmdebstrap")
-    folder = Path(tempfile.mkdtemp(prefix="sysextd-", dir="/tmp"))  # a socket's path must be short
-    try:
-        daemon = Daemon.start(folder)
-        try:
-            script: dict[str, Any] = runpy.run_path(str(ROOT / "ci/make-sdk-image"))
-            root = script["make"](cache_root())
-            with daemon.engine() as engine:
-                script["load"](engine, root)
-            yield daemon
-        finally:
-            daemon.stop()
-    finally:
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for mount in sorted(mounts, reverse=True):  # which a daemon that was killed leaves
-            if mount.startswith(f"{folder}/"):
-                subprocess.run(["umount", "--lazy", mount], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Set environment variables for the length of the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
+# who owns files of app-misc/hello
+PASSWD = b"five:x:5:6::/:/bin/false\nhello:x:233:150::/:/bin/false\n"
+GROUP = b"six:x:6:\nhello:x:150:\n"
+LIBC = b"dir /usr/lib64\nobj /usr/lib64/libc.so.6 d41d8cd98f00b204e9800998ecf8427e 1700000000\n"
+HELLO = ("hello", "app-misc/hello")
 
 HEAD = 'EAPI=8\nDESCRIPTION="x"\nSLOT="0"\nKEYWORDS="amd64"\nLICENSE="Test"\nS="${WORKDIR}"\n'
 EBUILDS = {
@@ -228,7 +48,7 @@ src_install() {
     cd "${ED}"/usr/share/hello || die
     echo one >"a b"; ln "a b" hard1; ln "a b" zhard; ln "a b" ../../bin/hard
     echo s >suid; chown 233:150 suid; chown 5:6 private; chmod 750 private
-    echo in >private/in; ln -s ../hello link; ln -s /nowhere dangling; touch -h -d @1000 link
+    echo in >private/in; ln -s ../hello link; ln -s /run/nowhere dangling; touch -h -d @1000 link
     echo old >old; touch -d @1 old; setfattr -n user.note -v hi suid || die
     printf "#!/bin/sh\\necho hello\\n" >"${ED}"/usr/bin/hello; chmod 755 "${ED}"/usr/bin/hello
     cp "${ED}"/usr/bin/hello "${ED}"/usr/bin/capable
@@ -269,6 +89,11 @@ pkg_preinst() { dd if=/dev/zero of="${T}"/fill bs=1M count=400 || die "cannot wr
 src_install() { insinto /usr/share; echo h >hides; doins hides; }
 pkg_postinst() { rm "${EROOT}"/usr/lib64/libc.so.6 || die; }
 """,
+    "app-misc/empties-1": HEAD
+    + """
+src_install() { insinto /usr/share; echo e >empties; doins empties; }
+pkg_postinst() { rm -r "${EROOT}"/usr/lib64 && mkdir "${EROOT}"/usr/lib64 || die; }
+""",
     "app-misc/writes-1": HEAD
     + """
 src_install() { insinto /usr/share; echo w >writes; doins writes; }
@@ -304,10 +129,113 @@ def sdk_world(
     folder: Path, packages: Path, base: Mapping[str, bytes | str | None] | None = None
 ) -> World:
     """Make a world with these packages, on a base of the stand-in's version."""
-    world = make_world(
-        folder,
-        base={"usr/lib/os-release": OS_RELEASE, "etc/shared.conf": b"the base's\n", **(base or {})},
-    )
+    paths: dict[str, bytes | str | None] = {
+        "usr/lib/os-release": OS_RELEASE,
+        "etc/shared.conf": b"the base's\n",
+        "etc/passwd": PASSWD,
+        "etc/group": GROUP,
+        "var/db/pkg/sys-libs/glibc-2.40/CONTENTS": LIBC,
+    }
+    world = make_world(folder, base={**paths, **(base or {})})
     shutil.rmtree(world.binhost)
     shutil.copytree(packages, world.binhost)
     return world
+
+
+def run(
+    world: World, daemon: Daemon, *words: str, output: Path | None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a build in a container of this engine to its end."""
+    flags = () if any(word.startswith("--sdk") for word in words) else ("--installer=sdk",)
+    return world.run(*words, *flags, output=output, env={"DOCKER_HOST": daemon.host, **env})
+
+
+def run_inside(
+    world: World,
+    daemon: Daemon,
+    *words: str,
+    output: Path,
+    writable: Sequence[Path] = (),
+    **env: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run a build by --installer=emerge in the SDK itself: a container that sees this Python.
+
+    :param writable: folders that it may change; it sees the world and the cache besides.
+    """
+    if sys.base_prefix == "/usr":
+        pytest.skip("the container cannot be given this Python beside its own /usr")
+    key = world.folder / "payload.pem"
+    if not key.exists():
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    seen = [sys.base_prefix, sys.prefix, ROOT, world.folder, cache_root()]
+    binds = {str(path): {"bind": str(path), "mode": "ro"} for path in seen}
+    binds |= {str(path): {"bind": str(path), "mode": "rw"} for path in writable}
+    argv = world.argv(*words, "--installer=emerge", f"--payload_key={key}", output=output)
+    known = {
+        "SYSEXT_SIGNING_KEY_DIR": str(world.keys),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "BUILD_SYSEXT_CACHE": str(cache_root()),
+    }
+    with daemon.client() as api:
+        limits = api.create_host_config(
+            binds=binds,
+            cap_add=["SYS_ADMIN"],
+            security_opt=["apparmor=unconfined"],
+            network_mode="none",
+        )
+        made = api.create_container(
+            IMAGE,
+            argv,
+            entrypoint=[],
+            working_dir=str(ROOT),
+            environment={**known, **env},
+            host_config=limits,
+        )
+        try:
+            api.start(made["Id"])
+            code = api.wait(made["Id"])["StatusCode"]
+            said = [
+                api.logs(made["Id"], stdout=out, stderr=not out).decode() for out in (True, False)
+            ]
+        finally:
+            api.remove_container(made["Id"], force=True, v=True)
+    return subprocess.CompletedProcess(argv, code, *said)
+
+
+@contextlib.contextmanager
+def started(
+    world: World, daemon: Daemon, *words: str, output: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a build in a container of this engine; whatever is left of it ends with the block."""
+    process = subprocess.Popen(
+        world.argv(*words, "--installer=sdk", output=output),
+        env=world.environment(DOCKER_HOST=daemon.host),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a shell that runs us in the background has it ignored, and what we start too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_emerge(daemon: Daemon) -> str:
+    """Return the id of the container in which a package's hook sleeps."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for name in daemon.containers():
+            with contextlib.suppress(docker.errors.APIError):  # it is gone, or not yet running
+                if "sleep 300" in daemon.programs(name):
+                    return name
+        time.sleep(0.2)
+    raise AssertionError("the hook never began")
+
+
+def visible(folder: Path) -> set[str]:
+    """Return the names in a folder that do not begin with a dot."""
+    return {name for name in os.listdir(folder) if not name.startswith(".")}

@@ -16,10 +16,12 @@ from sysextlib.install.sdk import install_by_emerge
 from sysextlib.install.settle import settled
 from sysextlib.progress import Silent
 from sysextlib.system import docker as engines
+from sysextlib.system import docker_host
 from sysextlib.system.docker import HERE, Bind
 from sysextlib.system.here import Here
 from sysextlib.tree import Kind
-from tests.builders.sdk import EBUILDS, HEAD, IMAGE, build_packages, sdk_daemon, sdk_world
+from tests.builders.engines import IMAGE, sdk_daemon
+from tests.builders.sdk import EBUILDS, HEAD, build_packages, sdk_world
 
 pytestmark = [pytest.mark.tool, pytest.mark.root, pytest.mark.slow]
 
@@ -45,7 +47,8 @@ def daemon():
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    ebuilds = {**EBUILDS, "app-misc/odd-1": HEAD + ODD}
+    more = {"odd": ODD, "eats": EATS, "forks": FORKS}
+    ebuilds = {**EBUILDS, **{f"app-misc/{name}-1": HEAD + text for name, text in more.items()}}
     packages = build_packages(tmp_path_factory.mktemp("portage") / "p", ebuilds)
     return sdk_world(tmp_path_factory.mktemp("world"), packages)
 
@@ -56,15 +59,27 @@ def base(world):
         yield opened
 
 
+EATS = """
+src_install() { insinto /usr/share; echo e >eats; doins eats; }
+pkg_preinst() { head -c 900M /dev/zero | tail -n 1 >/dev/null || die "tail is gone"; }
+"""
+FORKS = """
+src_install() { insinto /usr/share; echo f >forks; doins forks; }
+pkg_preinst() { for n in {1..200}; do sleep 300 & done; }
+"""
+
+
 @contextlib.contextmanager
-def container(daemon, world):
+def container(daemon, world, memory=None):
     binds = [
         Bind(source=world.base, target=f"{HERE}/base.squashfs"),
         Bind(source=world.binhost, target=f"{HERE}/packages/0"),
     ]
     with (
         daemon.engine() as engine,
-        engine.start(IMAGE, binds=binds, kept="bases", cpus=2, network=False) as running,
+        engine.start(
+            IMAGE, binds=binds, kept="bases", cpus=2, memory=memory, network=False
+        ) as running,
     ):
         yield running
 
@@ -139,6 +154,35 @@ def test_a_full_disk_in_the_container_is_told_as_such(daemon, world, base, tmp_p
             merge(call(base, "app-misc/fills", scratch=small), running, base, tmp_path / "s")
 
 
+def test_a_hook_that_eats_the_memory_is_ended_and_told_as_such(daemon, world, base, tmp_path):
+    with (
+        container(daemon, world, memory=300 << 20) as running,
+        pytest.raises(ToolError, match="memory of the SDK container did not suffice"),
+    ):
+        merge(call(base, "app-misc/eats"), running, base, tmp_path / "s")
+
+
+def test_a_hook_that_forks_without_end_is_ended_and_told_as_such(
+    daemon, world, base, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(engines, "PROCESSES", 100)
+    with (
+        container(daemon, world) as running,
+        pytest.raises(ToolError, match="too many processes in the SDK container"),
+    ):
+        merge(call(base, "app-misc/forks"), running, base, tmp_path / "s")
+
+
+def test_a_container_may_not_use_all_of_the_machine(daemon, world):
+    with container(daemon, world), daemon.client() as api:
+        (found,) = daemon.containers()
+        limits, machine = api.inspect_container(found)["HostConfig"], api.info()
+    assert limits["PidsLimit"] == engines.PROCESSES
+    assert 0 < limits["Memory"] < machine["MemTotal"]
+    assert limits["MemorySwap"] == limits["Memory"]
+    assert limits["NanoCpus"] <= machine["NCPU"] * 10**9
+
+
 def test_a_board_that_the_sdk_does_not_have_is_named(daemon, world, base, tmp_path):
     with (
         container(daemon, world) as running,
@@ -192,7 +236,7 @@ def test_what_a_dead_build_left_is_removed_and_what_a_living_one_has_is_not(daem
 def test_an_engine_that_does_not_answer_is_told_in_time(tmp_path, monkeypatch):
     import socket
 
-    monkeypatch.setattr(engines, "TIMEOUT", 1)
+    monkeypatch.setattr(docker_host, "TIMEOUT", 1)
     path = Path("/tmp") / f"silent-{tmp_path.name[-20:]}.sock"
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(path))

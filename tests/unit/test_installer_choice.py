@@ -34,7 +34,7 @@ def inputs(**board):
 
 def choose(given, *words: str) -> list[str]:
     told = Told()
-    with with_installer(parse([*words, "x"]), given, told) as ready:
+    with with_installer(parse([*words, "x"]), given, told, ()) as ready:
         assert ready is given
     return told.notes
 

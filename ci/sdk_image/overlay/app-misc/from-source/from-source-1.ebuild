@@ -4,12 +4,13 @@ HOMEPAGE="https://example.org/"
 LICENSE="public-domain"
 SLOT="0"
 KEYWORDS="amd64"
-IUSE="loud"
+IUSE="broken loud"
 S="${WORKDIR}"
 
 src_compile() {
+	use broken && die "cannot compile this"
 	printf 'int main(void) { return 0; }\n' >made.c || die
-	gcc -O1 -o made made.c || die "cannot compile"
+	gcc -O1 -static -o made made.c || die "cannot compile"
 }
 
 src_install() {
