@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))", re.ASCII)
+_SIGNS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
 _WORD = re.compile(r"""\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|(\S+))""")
 
 
@@ -72,4 +74,13 @@ def command(value: str) -> Command:
     program = first[0].replace("%%", "\0") if first else ""
     if "%" in program or program.startswith("$") or not program:
         return Command("", optional)
-    return Command(program.replace("\0", "%"), optional)
+    return Command(_ESCAPE.sub(_unescaped, program.replace("\0", "%")), optional)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """Return the character that an escape of systemd.service(5) stands for."""
+    if match[1]:
+        return chr(int(match[1], 16))
+    if match[2]:
+        return chr(int(match[2], 8))
+    return _SIGNS.get(match[3], match[3])

@@ -54,15 +54,16 @@ def known_users(merged: Merged) -> Users:
             uid, _, gid = fields[2].partition(":") if len(fields) > 2 else ("", "", "")
             if kind == "u":
                 users.add(name)
-                groups.add(name)
                 uids |= _numbers(uid)
-                gids |= _numbers(gid) if gid else _numbers(uid)
+                gids |= _numbers(gid or uid)
+                if not gid:  # else the user's group is another, which must be there
+                    groups.add(name)
             elif kind == "g":
                 groups.add(name)
                 gids |= _numbers(uid)
-            elif kind == "m":  # a user in a group; both come to be
+            elif kind == "m":  # a user in a group; both come to be, and the user's own
                 users.add(name)
-                groups |= set(fields[2:3])
+                groups |= {name, *fields[2:3]}
     for path, data in merged.files(USERDB).items():
         _add_record(path, data, (users, uids), (groups, gids))
     return Users(frozenset(users), frozenset(groups), frozenset(uids), frozenset(gids))

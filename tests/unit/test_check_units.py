@@ -37,6 +37,7 @@ def of_unit(text: str, name: str = "x.service") -> list[str]:
         ("/usr/bin/%p", "", False),
         ("/usr/bin/a%%b", "/usr/bin/a%b", False),
         ("$PROGRAM x", "", False),
+        (r"/usr/bin/a\x20b\055\sc x", "/usr/bin/a b- c", False),
         ("", "", False),
         ("-", "", True),
         ('""', "", False),
