@@ -27,9 +27,9 @@ SysextError                         exit code
 ├── EbuildError                     24   an ebuild, eclass, profile or repository
 └── LabelError                      26   an SELinux policy, or a label that it does not know
 
-1 is left to bugs (a traceback), 130 to Ctrl-C; 27 is no error but the answer of ``explain`` that
-an image would not be merged. A class takes facts and keeps them; only cli.py
-turns an error into text.
+1 is left to bugs (a traceback), 130 to Ctrl-C; 27 is no error but an answer: ``explain`` says
+that an image would not be merged, ``compare-installers`` that images differ. A class takes facts
+and keeps them; only cli/ turns an error into text.
 """
 
 from __future__ import annotations

@@ -96,9 +96,6 @@ def _build_all(
     job: Job, keys: Keys, view: View
 ) -> tuple[list[Receipt], list[tuple[Order, SysextError]]]:
     """Build side by side; return what came of each, in the order in which they were named."""
-    if len(job.orders) == 1:
-        order = job.orders[0]
-        return [build_one(order, job.inputs, keys, view.build(order.name))], []
     done: dict[str, Receipt] = {}
     failed: dict[str, SysextError] = {}
     pool = ThreadPoolExecutor(_workers(job.inputs.jobs), "build")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sysextlib.order import Inputs, Keys, Order
     from sysextlib.system.tools import Tools
 
-DIFFERENT = 1  # as diff(1) and cmp(1)
+DIFFERENT = 27  # exit code: the same answer as that of explain, "no"
 # Fields of an image's entry that follow from where others lie, not from what was installed.
 PLACES = frozenset({"nid", "extents"})
 
