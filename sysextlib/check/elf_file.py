@@ -49,7 +49,7 @@ class DamagedElfError(ValueError):
 
 
 def read_elf(read: Callable[[int, int], bytes]) -> ElfFile | None:
-    """Return what a file asks for, or None when it is no 64-bit program or library.
+    """Return what a file asks for, or None when it is no 64-bit program or library that can run.
 
     :param read: gives the bytes at an offset, fewer at the end of the file.
     :raises DamagedElfError: it is cut short or contradicts itself.
@@ -71,6 +71,8 @@ def read_elf(read: Callable[[int, int], bytes]) -> ElfFile | None:
     interpreter = ""
     tags: list[tuple[int, int]] = []
     for kind, _, at, _, _, length in segments:
+        if kind in {INTERPRETER, DYNAMIC} and not length:
+            return None  # only debug symbols: the rest lies in another file
         if kind == INTERPRETER:
             interpreter = _text(read(at, min(length, 4096)), 0)
         elif kind == DYNAMIC:

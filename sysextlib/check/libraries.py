@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRIPLETS = {Arch.AMD64: "x86_64-linux-gnu", Arch.ARM64: "aarch64-linux-gnu"}
 LD_SO_CONF = ("etc/ld.so.conf", "usr/lib/ld.so.conf")  # Flatcar's finished /usr has the latter
+DEBUG = "usr/lib/debug/"  # symbols of programs: headers of theirs without what these describe
 MOST_INCLUDES = 100
 LARGEST_OF_BASE = 64 << 20  # bytes of a library that is read for its versions
 
@@ -48,11 +49,11 @@ class Libraries:
     def own(self) -> Iterator[tuple[Entry, ElfFile | str]]:
         """Yield the tree's programs and libraries of this architecture, or what is wrong."""
         for path, head in self._merged.heads.items():
-            if head.startswith(MAGIC):
-                entry = self._merged.tree[path]
+            machine = int.from_bytes(head[18:20], "little")
+            if head.startswith(MAGIC) and machine == self._machine and not path.startswith(DEBUG):
                 file = self._files(path)
-                if isinstance(file, str) or (file and file.machine == self._machine):
-                    yield entry, file
+                if file is not None:
+                    yield self._merged.tree[path], file
 
     def find(self, soname: str, user: Entry, elf: ElfFile) -> str | None:
         """Return the real path of the library that ``user`` gets for a soname, or None."""

@@ -151,6 +151,20 @@ def test_what_is_no_64_bit_program_is_none(data):
     assert read(data) is None
 
 
+def test_a_file_of_debug_symbols_is_none():
+    data = bytearray(LARGE)
+    struct.pack_into("<Q", data, 64 + 56 + 32, 0)  # bytes in the file of the second segment
+    assert read(bytes(data)) is None
+    damaged = patched(5, 10**6)
+    assert keys({"usr/lib/debug/usr/bin/x.debug": damaged}, BASE) == []
+
+
+def test_firmware_for_another_machine_may_look_as_it_likes():
+    data = bytearray(patched(5, 10**6))
+    struct.pack_into("<H", data, 18, 243)  # RISC-V
+    assert keys({"usr/lib/firmware/x.bin": bytes(data)}, BASE) == []
+
+
 def test_an_object_file_is_none():
     data = bytearray(elf())
     struct.pack_into("<H", data, 16, 1)
