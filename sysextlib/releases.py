@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sysextlib.progress import Progress
 
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)+([+-][A-Za-z0-9.+-]+)?")
+LONGEST_VERSION = 100  # characters
 LARGEST_IMAGE = 8 << 30  # bytes; a base image has half a gigabyte
 LARGEST_SIGNATURE = 1 << 16
 LARGEST_LISTING = 4 << 20
@@ -279,8 +280,12 @@ class ReleaseStore:
                         links = _LINK.findall(body.read())
                         found |= {link.decode("utf-8", "replace") for link in links}
         versions = [one.replace("%2B", "+") for one in found]
-        good = [one for one in versions if VERSION.fullmatch(one)]
+        good = [one for one in versions if _is_version(one)]
         return tuple(sorted(good, key=_order, reverse=True))
+
+
+def _is_version(text: str) -> bool:
+    return len(text) <= LONGEST_VERSION and VERSION.fullmatch(text) is not None
 
 
 def _checked(version: str) -> str:
@@ -288,7 +293,7 @@ def _checked(version: str) -> str:
 
     :raises UsageError: it may not.
     """
-    if not VERSION.fullmatch(version) or len(version) > 100:
+    if not _is_version(version):
         raise UsageError(
             f"{version!r} is no version of a release", hint="such as 4593.2.0, see --release"
         )

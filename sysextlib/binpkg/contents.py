@@ -28,8 +28,8 @@ KINDS = {
 }
 LINE = re.compile(
     r"(?P<plain>dir|dev|fif) (?P<at>/.*)"
-    r"|obj (?P<file>/.*) (?P<md5>[0-9a-f]{32}) (?P<when>-?\d+)"
-    r"|sym (?P<link>/.*) -> (?P<target>.+) (?P<linked>-?\d+)"
+    r"|obj (?P<file>/.*) (?P<md5>[0-9a-f]{32}) (?P<when>-?[0-9]{1,18})"
+    r"|sym (?P<link>/.*) -> (?P<target>.+) (?P<linked>-?[0-9]{1,18})"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BOARD = "amd64-usr"
 KEYS = ROOT / "__build__" / "keys"
+MOST_JOBS = 1024
 TOOLS = ("mkfs.erofs", "fsck.erofs")
 
 
@@ -131,13 +133,13 @@ def warn_of_sudo(call: Call, progress: Progress) -> None:
 def job_count(call: Call) -> int:
     """Return --jobs, or the number of processors that this process may use.
 
-    :raises UsageError: not a number from 1 on.
+    :raises UsageError: not a number from 1 to MOST_JOBS.
     """
     text = call.text("jobs")
     if text is None:
         return len(os.sched_getaffinity(0))
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1024:
-        raise UsageError(f"--jobs takes a number from 1 on, not {text!r}")
+    if not re.fullmatch("[0-9]{1,4}", text) or not 0 < int(text) <= MOST_JOBS:
+        raise UsageError(f"--jobs takes a number from 1 to {MOST_JOBS}, not {text!r}")
     return int(text)
 
 

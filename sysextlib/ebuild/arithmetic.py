@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 10_000
 """Characters of the longest expression."""
 
+LONGEST_NUMBER: Final = 1000
+"""Digits; Python itself refuses to read some thousands."""
+
 _DEEPEST: Final = 20  # variables that hold expressions that name variables ...
 _MASK: Final = (1 << 64) - 1
 _SPACE: Final = re.compile(r"\s+")
@@ -127,6 +130,8 @@ def _place(token: Token) -> tuple[str, str | None]:
 
 
 def _number(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ScriptError("a number that is too long")
     if "#" in text:
         base_text, digits = text.split("#")
         base = int(base_text)
@@ -168,7 +173,7 @@ def parse_arithmetic(text: str) -> Expression:
     if not stripped:
         return ("number", 0)
     if stripped.isdigit() and stripped[0] != "0" and stripped.isascii():
-        return ("number", _wrap(int(stripped)))
+        return ("number", _number(stripped))
     try:
         return cast("Expression", _grammar().parse(stripped))
     except (UnexpectedToken, RecursionError):

@@ -294,7 +294,7 @@ class Shell:
 
     def index(self, subscript: str) -> int:
         """Return the number that a subscript of an indexed array stands for."""
-        if subscript.isdigit() and len(subscript) < 8:
+        if subscript.isascii() and subscript.isdigit() and len(subscript) < 8:
             return int(subscript)
         return self.calculate(self.expansion.text(parse_parts(subscript, DOUBLE)))
 

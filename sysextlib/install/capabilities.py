@@ -66,10 +66,10 @@ def _apply(sets: dict[str, int], names: str, actions: str) -> None:
             bits |= _ALL
         elif name in _BITS:
             bits |= _BITS[name]
-        elif name.isascii() and name.isdigit() and int(name) < len(NAMES):
+        elif re.fullmatch("[0-9]{1,3}", name) and int(name) < len(NAMES):
             bits |= 1 << int(name)
         else:
-            raise ValueError(f"there is no capability {name!r}")
+            raise ValueError(f"there is no capability {name[:40]!r}")
     for operator, flags in re.findall(r"([-+=])([eip]*)", actions):
         if operator != "=" and not (flags and names):
             raise ValueError(f"{operator} needs names before it and flags behind it")

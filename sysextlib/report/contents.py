@@ -41,6 +41,7 @@ _TYPES = {
 }
 _BLOCK = 4096  # bytes of a directory block in our images
 _DIRENT = 12  # bytes of struct erofs_dirent, which stands before each name
+_ID = re.compile("[0-9]{1,10}")  # of a user or group; 32 bits
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -106,7 +107,7 @@ def names_by_id(database: bytes) -> dict[int, str]:
     names: dict[int, str] = {}
     for line in database.decode(errors="replace").splitlines():
         fields = line.split(":")
-        if len(fields) > 2 and fields[2].isascii() and fields[2].isdigit() and fields[0]:
+        if len(fields) > 2 and _ID.fullmatch(fields[2]) and fields[0]:
             names.setdefault(int(fields[2]), fields[0])
     return names
 

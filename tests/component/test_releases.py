@@ -40,9 +40,8 @@ def site(key: GpgKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
         above = folder / channel / "amd64-usr"
         for version in versions:
             publish(above / version, version, key)
-        (above / "index.html").write_text(
-            "".join(f'<a href="./{v}/">{v}/</a>\n' for v in [*versions, "current", "4593.2.1"][:-1])
-        )
+        shown = [*versions, "current", "1." + "9" * 5000]
+        (above / "index.html").write_text("".join(f'<a href="./{v}/">{v}/</a>\n' for v in shown))
         current = above / "current/version.txt"
         current.parent.mkdir()
         current.write_text(f'FLATCAR_VERSION={versions[0]}\nFLATCAR_VERSION_ID={versions[0]}\n'

@@ -46,6 +46,7 @@ def refuse(world: World, output: Path, *words: str, code: int, **env: str) -> st
         (("app-misc/hello",), 2, "the extension has no name"),
         ((), 2, "nothing to build is named"),
         ((*HELLO, "--jobs=0"), 2, "--jobs"),
+        ((*HELLO, "--jobs=" + "9" * 5000), 2, "--jobs"),
         ((*HELLO, "--acknowledge=secret"), 2, "CODE:SUBJECT"),
         ((*HELLO, "--manglefs_script=/nonexistent"), 23, "/nonexistent"),
         ((*HELLO, "--manglefs_script=/etc/passwd"), 23, "not executable"),

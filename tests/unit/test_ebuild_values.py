@@ -64,6 +64,10 @@ def test_what_is_not_supported_is_an_error_that_names_it_and_its_line(script, na
         "x=" + "$(" * 3000 + ":" + ")" * 3000,
         "x=$(printf %9999s a); y=${x// /a}; [[ $y =~ ^(a|aa)+(a*)*b$ ]]",
         "shopt -s extglob; x=$(printf %9999s a); y=${x%%+( )*(a|b)c}",
+        f"x=$(({'9' * 6000}))",
+        f"x=$(({'9' * 6000}#1))",
+        f"[[ {'9' * 6000} -gt 1 ]]",
+        "x[\u00b2]=1",
         "set -- {1..19999}; for i in {1..10000}; do set -- x; set -- {1..19999}; done",
     ],
 )

@@ -64,6 +64,7 @@ def test_what_changes_nothing_in_an_image_is_no_finding(body):
         ("    if [[ -e x ]]; then\n  return;\n    fi;\n    touch /x",
          "touch /x  (under some condition)"),
         ("    elog 'no end", "(a quote has no end)"),
+        (f"    fcaps {'9' * 5000} usr/bin/x", f"(there is no capability '{'9' * 40}')"),
         ("    fcaps cap_none usr/bin/x", "(there is no capability 'cap_none')"),
         ("    for f in a b;\n    do\n        fcaps cap_kill \"${f}\";\n    done",
          'fcaps cap_kill "${f}"  (under some condition)'),

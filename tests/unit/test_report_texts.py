@@ -83,7 +83,11 @@ def test_a_directory_that_outgrows_a_block_starts_the_next_one():
 
 
 def test_names_come_from_passwd_or_group_files():
-    assert names_by_id(b"root:x:0:0::/:/\ntoor:x:0:0\nbad\n:x:7\nq:x:-1\nsvc:x:990:990\xff\n") == {
+    assert names_by_id(
+        b"root:x:0:0::/:/\ntoor:x:0:0\nbad\n:x:7\nq:x:-1\nl:x:"
+        + b"9" * 5000
+        + b"\nsvc:x:990:990\xff\n"
+    ) == {
         0: "root",
         990: "svc",
     }

@@ -51,7 +51,12 @@ def test_symlink_is_split_at_its_last_arrow():
     assert owned == Owned(kind="sym", path="a -> b", target="c", mtime=5)
 
 
-@pytest.mark.parametrize("line", ["obj /a", "dir a", "sym /a 5", "xyz /a", "obj /a zz 5"])
+HUGE_TIME = f"obj /a {'0' * 32} {'9' * 5000}"
+
+
+@pytest.mark.parametrize(
+    "line", ["obj /a", "dir a", "sym /a 5", "xyz /a", "obj /a zz 5", HUGE_TIME]
+)
 def test_damaged_contents_are_refused_with_their_line(line):
     with pytest.raises(PackageError) as caught:
         parse_contents(f"dir /usr\n{line}\n".encode())
