@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from sysextlib.cli.call import Call, parse
@@ -21,6 +23,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Errors meant for people go to stderr as text."""
     _open_closed_streams()
+    _print_any_name(sys.stdout)
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _stop)
@@ -73,6 +76,13 @@ def _open_closed_streams() -> None:
         os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
         mode = "r" if number == 0 else "w"
         setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for the process's life
+
+
+def _print_any_name(stream: TextIO) -> None:
+    """Have names of files that are no text printed as they are, or escaped where that cannot be."""
+    if isinstance(stream, TextIOWrapper):
+        unicode = codecs.lookup(stream.encoding).name == "utf-8"
+        stream.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def _say(text: str) -> None:

@@ -71,7 +71,7 @@ def chosen_board(call: Call) -> Board:
     default = ROOT / ".default_board"
     name = call.text("board")
     if name is None and default.exists():
-        name = default.read_text(encoding="utf-8").strip()
+        name = default.read_text(encoding="utf-8", errors="replace").strip()
     return load_board(name or DEFAULT_BOARD, ROOT)
 
 

@@ -53,3 +53,18 @@ def test_a_reader_that_has_gone_is_no_error_to_tell(world, tmp_path, words):
     assert done.returncode == 141
     assert "Exception" not in done.stderr
     assert "error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("utf-8", b"\xff\xc3\xa4"), ("ascii", b"\\udcff\\xe4")]
+)
+def test_a_folder_whose_name_is_no_text_is_printed(world, tmp_path, encoding, name):
+    output = tmp_path / "\udcff\xe4"
+    done = subprocess.run(
+        world.argv("hello", "app-misc/hello", "--quiet", output=output),
+        env={**world.environment(), "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.endswith(b"/" + name + b"/hello.raw\n"), done.stderr
