@@ -73,11 +73,7 @@ def run(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise MissingToolError(
-            f"{label} is not installed",
-            {"looked for": words[0]},
-            hint="run ci/setup, which installs or names every program that is needed",
-        ) from error
+        raise _missing(label, words[0]) from error
     with process:
         try:
             out, err = _talk(process, feed, timeout)
@@ -127,6 +123,14 @@ def _talk(
     for thread in threads:
         thread.join()
     return collected["out"], collected["err"]
+
+
+def _missing(label: str, path: str) -> MissingToolError:
+    return MissingToolError(
+        f"{label} is not installed",
+        {"looked for": path},
+        hint="run ci/setup, which installs or names every program that is needed",
+    )
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
