@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.check.all import check_tree
 from sysextlib.check.kernel_modules import check_kernel_modules
+from sysextlib.edit.after_merge import add_after_merge
 from sysextlib.edit.apply import apply_edits
 from sysextlib.edit.changes import EditContext
 from sysextlib.edit.mangle import run_mangle
@@ -126,7 +127,7 @@ def _look_back(
 def _edit(
     tree: Tree, order: Order, inputs: Inputs, stage: Staging
 ) -> tuple[Tree, tuple[Change, ...]]:
-    """Apply the definition's edits, then what flags ask for."""
+    """Apply the definition's edits, then what flags ask for, then what all of it needs."""
     board = inputs.board
     context = EditContext(
         kernel_suffix=board.kernel_suffix, epoch=inputs.base.epoch, read_base=inputs.base.read
@@ -141,7 +142,8 @@ def _edit(
         scratch = stage.folder("mangle")
         mangled = run_mangle(order.mangle, tree, inputs.tools, scratch, epoch=inputs.base.epoch)
         tree, changes = mangled.tree, (*changes, *mangled.changes)
-    return tree, changes
+    settled = add_after_merge(tree, order.definition, context)
+    return settled.tree, (*changes, *settled.log)
 
 
 def _labelled(parts: Split, policy: Policy | None) -> Split:
