@@ -1,4 +1,4 @@
-"""The disk that carries images into a machine."""
+"""The disk that carries images and their certificate into a machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sysextlib.image.keys import CERTIFICATE_NAME, make_signing_key
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+KEYS = Path(__file__).resolve().parent.parent.parent / "__build__/keys/sysext"
 SPARE = 64 << 20  # bytes; the file system's own tables
 
 
-def write_payload_disk(out: Path, files: Mapping[str, Path | bytes]) -> None:
-    """Write a file system that holds ``files``; needs no root, and all belongs to root in it."""
+def write_payload_disk(out: Path, files: Mapping[str, Path | bytes], certificate: Path) -> None:
+    """Write a file system that holds ``files``; needs no root, and all belongs to root in it.
+
+    The machine copies the certificate to its base's usr/lib/verity.d before extensions are merged.
+    """
+    files = {**files, CERTIFICATE_NAME: certificate}
     total = SPARE
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         for name, source in files.items():
@@ -30,6 +36,12 @@ def write_payload_disk(out: Path, files: Mapping[str, Path | bytes]) -> None:
             total += target.stat().st_size + 4096
         argv = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "root_owner=0:0"]
         run([*argv, "-d", work, out, f"{total * 21 // 20 // 1024}k"])
+
+
+def checkout_certificate() -> Path:
+    """Return the certificate of the key that this checkout signs with; make both when absent."""
+    make_signing_key(KEYS, "Extension key of a checkout")
+    return KEYS / CERTIFICATE_NAME
 
 
 def _link(source: Path, target: Path) -> None:

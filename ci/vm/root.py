@@ -1,8 +1,8 @@
 """The root disk of a virtual machine: a base image, and little beside it.
 
-What is added is only a machine's own: a certificate that extensions must be signed with, the policy
-that demands it, an agent that runs the tests' commands, labels of SELinux, and a root who
-may log in on the console. Kept in the cache by the digest of all that goes in.
+What is added is only a machine's own: the policy that demands signed extensions, an agent that runs
+the tests' commands, labels of SELinux, and a root who may log in on the console. Kept in the cache
+by the digest of all that goes in; so the certificate of a checkout comes with the payload.
 """
 
 from __future__ import annotations
@@ -34,12 +34,23 @@ WANTS = {
 }
 # Slow when emulated, and of no use to a machine that lives for a minute.
 MASKED = (
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "getty@tty1.service",
+    "kmod-static-nodes.service",
     "ldconfig.service",
+    "modprobe@drm.service",
+    "modprobe@fuse.service",
+    "run-lock.mount",
     "selinux-autorelabel-mark.service",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
     "systemd-firstboot.service",
     "systemd-hwdb-update.service",
     "systemd-journal-catalog-update.service",
+    "systemd-network-generator.service",
     "systemd-networkd-persistent-storage.service",
     "systemd-pcrmachine.service",
     "systemd-pcrphase-sysinit.service",
@@ -47,6 +58,7 @@ MASKED = (
     "systemd-timesyncd.service",
     "systemd-tpm2-setup-early.service",
     "systemd-tpm2-setup.service",
+    "systemd-udev-load-credentials.service",
     "systemd-update-done.service",
 )
 NETWORK = """\
@@ -75,17 +87,16 @@ class VmRoot:
     kernel: Path
 
 
-def vm_root(image: Path, certificate: Path, cache: Path) -> VmRoot:
+def vm_root(image: Path, cache: Path) -> VmRoot:
     """Return the root disk of a base image, made now when the cache has none.
 
-    :param certificate: what extensions must be signed with; goes to usr/lib/verity.d.
     :raises MissingToolError: it has to be made, and this is not root.
     """
     folder = cache / "vm-root"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result = folder / _digest(image, certificate)
+        result = folder / _digest(image)
         if not (result / "root").is_file():
             if os.geteuid() != 0:
                 raise MissingToolError(
@@ -98,16 +109,16 @@ def vm_root(image: Path, certificate: Path, cache: Path) -> VmRoot:
                 shutil.rmtree(left)
             _prune(folder)
             new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-            _make(image, certificate, new)
+            _make(image, new)
             new.chmod(0o755)
             new.rename(result)
         os.utime(result)
     return VmRoot(result / "root", result / "kernel")
 
 
-def _digest(image: Path, certificate: Path) -> str:
+def _digest(image: Path) -> str:
     total = hashlib.sha256()
-    for path in (image, certificate, Path(__file__), *sorted(GUEST.iterdir())):
+    for path in (image, Path(__file__), *sorted(GUEST.iterdir())):
         total.update(path.name.encode() + b"\0" + _sha256(path))
     return total.hexdigest()[:32]
 
@@ -123,10 +134,10 @@ def _prune(folder: Path) -> None:
         shutil.rmtree(old.parent)
 
 
-def _make(image: Path, certificate: Path, folder: Path) -> None:
+def _make(image: Path, folder: Path) -> None:
     root = folder / "tree"
     run(["unsquashfs", "-quiet", "-no-progress", "-dest", root, image])
-    for path, text in _files(certificate):
+    for path, text in _files():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(text)
     for name in ("agent", "payload"):
@@ -152,8 +163,7 @@ def _make(image: Path, certificate: Path, folder: Path) -> None:
     (folder / "root.new").rename(folder / "root")
 
 
-def _files(certificate: Path) -> Iterator[tuple[Path, bytes]]:
-    yield Path("usr/lib/verity.d/sysexts.crt"), certificate.read_bytes()
+def _files() -> Iterator[tuple[Path, bytes]]:
     yield Path("etc/machine-id"), b"5e2d7ea0c1f84b6f9d3a61b7c40f8e12\n"
     yield Path("etc/systemd/network/50-ether.network"), NETWORK.encode()
     for name in ("agent", "payload"):

@@ -27,12 +27,13 @@ def flip(image: Path, out: Path, at: int) -> Path:
 
 
 def altered_data(image: Path, out: Path, needle: bytes) -> Path:
-    """Change a byte of a file in the image, at the last place where ``needle`` is written.
+    """Change a byte of a file in the image, in the middle of where ``needle`` is written.
 
-    (The first may share a block with what systemd reads before it merges.)
+    (What looks for a file system reads the first and the last blocks before it is merged.)
     """
     ddi = read_ddi(image)
-    at = bytes(ddi.view(ddi.data)).rindex(needle)
+    data = bytes(ddi.view(ddi.data))
+    at = data.index(needle, (data.index(needle) + data.rindex(needle)) // 2)
     return flip(image, out, ddi.data.offset + at)
 
 

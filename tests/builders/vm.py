@@ -8,37 +8,35 @@ import os
 import shlex
 import socket
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ci.vm.payload import boot_script, write_payload_disk
+from ci.vm.payload import boot_script, checkout_certificate, write_payload_disk
 from ci.vm.qemu import QEMU, qemu_argv
 from ci.vm.root import VmRoot, vm_root
+from ci.vm.work import BOUND, work_folder
 from sysextlib.errors import MissingToolError
 from sysextlib.system.cache import cache_root
-from tests.builders.demo import CHECKOUT, demo_board
+from tests.builders.demo import demo_board
 from tests.builders.needs import require_tool, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 # Everything is emulated, perhaps beside other work: ten times what an idle machine needs.
 BOOT = 600  # seconds until the agent answers
 COMMAND = 300
 TAIL = 4000  # characters of the console that a failure shows
-CERTIFICATE = CHECKOUT / "__build__/keys/sysext/sysexts.crt"
-EXTENSIONS = "/run/extensions"
 
 
 def demo_root() -> VmRoot:
     """Return the demo board's root disk, or skip the test."""
-    require_tool(QEMU, "mke2fs", "unsquashfs", "chroot")
+    require_tool(QEMU, "mke2fs", "unsquashfs", "chroot", "setpriv")
     board = demo_board()
     try:
-        return vm_root(board.image, CERTIFICATE, cache_root())
+        return vm_root(board.image, cache_root())
     except MissingToolError as error:
         unmet(str(error))
         raise
@@ -73,9 +71,8 @@ class Vm:
 
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="vm-"))
-        self.folder = Path(folder)
         try:
+            self.folder = self._stack.enter_context(work_folder())
             self._start()
         except BaseException:
             self._stack.close()
@@ -88,7 +85,8 @@ class Vm:
     def _start(self) -> None:
         disk = self.folder / "payload"
         script = boot_script(self.merged, self.boot)
-        write_payload_disk(disk, {**self.images, "boot": script.encode()})
+        files = {**self.images, "boot": script.encode()}
+        write_payload_disk(disk, files, checkout_certificate())
         agent = self.folder / "agent"
         argv = qemu_argv(
             self.root,
@@ -100,11 +98,15 @@ class Vm:
         )
         started = time.monotonic()
         self._process = subprocess.Popen(
-            ["nice", *argv], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*BOUND, "nice", *argv],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._stack.callback(self._end)
         self._connect(agent)
         self.wait_for_agent()
+        disk.unlink()  # QEMU has it open: whatever kills us from now on, it is gone with QEMU
         self.seconds = time.monotonic() - started
 
     def _connect(self, path: Path) -> None:
@@ -115,8 +117,7 @@ class Vm:
                 self._socket.connect(os.fspath(path))
             except OSError:
                 if self._process.poll() is not None:
-                    assert self._process.stderr is not None
-                    raise AssertionError(f"QEMU ended: {self._process.stderr.read()}") from None
+                    raise AssertionError(f"QEMU ended: {self._complaint()}") from None
                 assert time.monotonic() < deadline, "QEMU opened no socket"
                 time.sleep(0.05)
             else:
@@ -180,8 +181,15 @@ class Vm:
             line = self._answers.readline()
         except TimeoutError:
             raise AssertionError(f"no answer; the console's end:\n{self.console[-TAIL:]}") from None
-        assert line, f"the machine is gone; the console's end:\n{self.console[-TAIL:]}"
+        except ConnectionResetError:
+            line = b""
+        if not line:
+            raise AssertionError(f"QEMU ended: {self._complaint()}\n{self.console[-TAIL:]}")
         return line.decode().strip()
+
+    def _complaint(self) -> str:
+        assert self._process.stderr is not None
+        return self._process.stderr.read()
 
     def _end(self) -> None:
         with contextlib.suppress(OSError):

@@ -34,11 +34,8 @@ def board() -> DemoBoard:
 
 
 @pytest.fixture(scope="module")
-def built(board: DemoBoard, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder with every extension of the board."""
-    output = tmp_path_factory.mktemp("built")
-    build(output, *KEYS, "--generate_pkginfo")
-    return output
+def built(extensions: Path) -> Path:
+    return extensions
 
 
 def build(output: Path, *words: str) -> None:

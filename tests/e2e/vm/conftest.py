@@ -1,20 +1,16 @@
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ci.vm.payload import checkout_certificate
 from sysextlib.explain.host import HostFacts, TrustedCertificate, host_of
 from sysextlib.image.keys import load_certificate
 from sysextlib.tree import file_entry
 from tests.builders.binpkg import PackageSpec
-from tests.builders.demo import CHECKOUT, demo_board
-from tests.builders.vm import CERTIFICATE
+from tests.builders.demo import demo_board
 from tests.builders.world import MTIME, make_world
 
-KEYS = ("containerd", "docker", "kmod-demo", "podman", "python")
 UNIT = """\
 [Service]
 ExecStart=/usr/bin/hello
@@ -24,23 +20,18 @@ RemainAfterExit=yes
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return every extension of the demo board, by the file's name."""
-    demo_board()
-    output = tmp_path_factory.mktemp("built")
-    argv = [sys.executable, str(CHECKOUT / "build_sysext.py"), "--board=demo-amd64"]
-    env = {**os.environ, "SYSEXT_SIGNING_KEY_DIR": str(CERTIFICATE.parent)}
-    done = subprocess.run(
-        [*argv, f"--image_builddir={output}", *KEYS], capture_output=True, text=True, env=env
-    )
-    assert done.returncode == 0, done.stderr
-    return {path.name: path for path in sorted(output.glob("*.raw"))}
+def built(extensions: Path) -> dict[str, Path]:
+    """Return the image of every extension of the demo board, by the file's name."""
+    others = ("_pkginfo.raw", ".confext.raw")
+    images = sorted(extensions.glob("*.raw"))
+    return {path.name: path for path in images if not path.name.endswith(others)}
 
 
 @pytest.fixture(scope="session")
 def host() -> HostFacts:
     """Return what ``explain`` knows of the machine: the base, and the certificate it was given."""
-    trusted = TrustedCertificate(path=str(CERTIFICATE), certificate=load_certificate(CERTIFICATE))
+    path = checkout_certificate()
+    trusted = TrustedCertificate(path=str(path), certificate=load_certificate(path))
     return replace(host_of(demo_board().image), certificates=(trusted,))
 
 
@@ -57,7 +48,7 @@ class Hello:
         script = f"#!/bin/sh\necho hello of {version}\n".encode()
         entries = [
             file_entry("usr/bin/hello", script, mode=0o755, mtime=MTIME),
-            file_entry("usr/share/hello/needle", b"a needle in a haystack" * 400, mtime=MTIME),
+            file_entry("usr/share/hello/needle", b"a needle in a haystack" * 40_000, mtime=MTIME),
             file_entry("usr/lib/systemd/system/hello.service", UNIT.encode(), mtime=MTIME),
         ]
         spec = PackageSpec(
@@ -67,7 +58,7 @@ class Hello:
         place = self.folder / str(self.count)
         base = {"usr/lib/os-release": release.encode(), "usr/bin/sh": b"", "bin": "usr/bin"}
         world = make_world(place, [spec], base)
-        key = {"SYSEXT_SIGNING_KEY_DIR": str(keys or CERTIFICATE.parent)}
+        key = {"SYSEXT_SIGNING_KEY_DIR": str(keys or checkout_certificate().parent)}
         done = world.run(
             "hello", "app-misc/hello", "--compression=none", output=place / "out", env=key
         )

@@ -12,6 +12,7 @@ from tests.builders.vm import Vm
 pytestmark = [pytest.mark.vm, pytest.mark.demo, pytest.mark.slow]
 
 NAMES = {"containerd-flatcar", "docker-flatcar", "flatcar-podman", "flatcar-python", "kmod-demo"}
+NAMES |= {"flatcar-chrony"}
 # A root file system for containers: a shell with its libraries.
 CONTAINER = """
 cd /tmp && lib=usr/lib/x86_64-linux-gnu
@@ -51,8 +52,13 @@ def test_units_are_started_by_upholds(vm):
     assert held.split() == ["UpheldBy=multi-user.target", "UpheldBy=sockets.target"]
 
 
-def test_the_socket_belongs_to_the_group_that_came_with_the_extension(vm):
+def test_users_and_groups_of_extensions_are_made_before_their_units_start(vm):
     assert vm.ok("stat -c '%U %G %a' /run/docker.sock") == "root docker 660"
+    assert vm.ok("id -un 123; id -gn 123") == "chrony\nchrony"
+
+
+def test_modules_that_an_extension_names_in_modules_load_d_are_loaded_at_boot(vm):
+    vm.until("grep -w ^acpi_call /proc/modules")
 
 
 def test_no_unit_failed(vm):

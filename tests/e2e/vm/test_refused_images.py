@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.vm.payload import checkout_certificate
 from ci.vm.root import POLICY
 from sysextlib.explain.policy import parse_policy
 from sysextlib.explain.verdict import Effect, explain_image
@@ -16,7 +17,7 @@ from sysextlib.tree import Tree, file_entry
 from tests.builders import altered
 from tests.builders.keys import certificate, private_key, write_pair
 from tests.builders.tools import image_tools
-from tests.builders.vm import CERTIFICATE, Vm
+from tests.builders.vm import Vm
 
 pytestmark = [pytest.mark.vm, pytest.mark.demo, pytest.mark.slow]
 
@@ -74,7 +75,7 @@ def stamped(out: Path, os_id: str = "sysext-demo", arch: Arch = Arch.AMD64) -> P
     """An image with a stamp that no build for this machine would give it."""
     release = ExtensionRelease(name="hello", os_id=os_id, version_id="1.0.0", arch=arch)
     tree = Tree([file_entry(release.path, release.text().encode())])
-    key = load_signing_key(CERTIFICATE.parent)
+    key = load_signing_key(checkout_certificate().parent)
     tools = image_tools("mkfs.erofs")
     write_ddi(tree, out, arch=Arch.AMD64, seed=b"stamped", epoch=0, key=key, tools=tools)
     return out
