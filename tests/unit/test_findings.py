@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from sysextlib.findings import Severity
@@ -12,7 +13,8 @@ ROW = re.compile(r"\| `([a-z-]+)` \| ([a-z]+) \| \S.* \|")
 MAKERS = {"Finding", "lacking"}
 
 
-def codes() -> set[str]:
+@cache
+def codes() -> frozenset[str]:
     """Return the first argument of every call that makes a finding."""
     found = set()
     for source in (ROOT / "sysextlib").rglob("*.py"):
@@ -21,7 +23,7 @@ def codes() -> set[str]:
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 if name in MAKERS and isinstance(node.args[0], ast.Constant):
                     found.add(node.args[0].value)
-    return found
+    return frozenset(found)
 
 
 def test_every_finding_is_documented_and_every_documented_one_exists():
