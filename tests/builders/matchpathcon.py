@@ -46,10 +46,15 @@ def lay_out_policy(base: Base, folder: Path) -> Path:
     return folder
 
 
+def own_rules(kind: str, *keys: str) -> str:
+    """Return our rules for these extensions and this type of policy, as one file's text."""
+    names = [name for key in keys for name in (f"{key}.fc", f"{kind}/{key}.fc")]
+    paths = [ROOT / "selinux" / name for name in names]
+    return "".join(path.read_text() for path in paths if path.exists())
+
+
 def with_own_rules(store: Path, kind: str, key: str) -> Path:
     """Add our rules for an extension as the administrator's own; return the file contexts."""
     contexts = store / kind / CONTEXTS
-    own = [ROOT / "selinux" / name for name in (f"{key}.fc", f"{kind}/{key}.fc")]
-    text = "".join(path.read_text() for path in own if path.exists())
-    contexts.with_name("file_contexts.local").write_text(text)
+    contexts.with_name("file_contexts.local").write_text(own_rules(kind, key))
     return contexts

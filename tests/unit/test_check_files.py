@@ -7,14 +7,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sysextlib.check.merged import Merged
+from sysextlib.definition import Privileged
 from sysextlib.findings import Severity, acknowledge
 from sysextlib.tree import Entry, Kind, Tree, directory_entry, file_entry, link_entry
+from tests.builders.base import tree_of
 from tests.builders.definition import sysext
-from tests.builders.merged import SHELL, findings, keys
+from tests.builders.merged import SHELL, MemoryBase, findings, keys
 
+CAPABLE = (("security.capability", b"x" * 20),)
 KEY_LINES = b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n"
 PRIVATE = b"-----BEGIN PRIVATE KEY-----\n" + KEY_LINES + b"-----END PRIVATE KEY-----\n"
 STAMP = file_entry("usr/lib/extension-release.d/extension-release.demo", b"ID=x\n")
+
+
+@pytest.mark.parametrize(
+    ("entry", "rights"),
+    [
+        (file_entry("usr/x", b"", mode=0o4755), "mode 4755"),
+        (file_entry("usr/x", b"", mode=0o2755), "mode 2755"),
+        (replace(file_entry("usr/x", b"", mode=0o755), xattrs=CAPABLE), "file capabilities"),
+        (replace(file_entry("usr/x", b"", mode=0o6755), xattrs=CAPABLE), "mode 6755 and file cap"),
+        (file_entry("usr/x", b"", mode=0o1755), ""),
+        (directory_entry("usr/x", mode=0o2775), ""),
+    ],
+)
+def test_a_file_that_gives_rights_must_be_declared(entry, rights):
+    tree = Tree([entry, file_entry("usr/y", b"")])
+    found = findings(tree)
+    assert [one.key for one in found] == ["privileged:usr/x"] * bool(rights)
+    assert all(rights in one.message for one in found)
+    declared = sysext(privileged=(Privileged(path="usr/*", reason="needs it"),))
+    unused = [] if rights else ["warning privileged-unused:usr/*"]
+    assert keys(tree, definition=declared) == unused
+
+
+@pytest.mark.parametrize(
+    ("path", "real"),
+    [
+        ("usr/bin/sh", "usr/bin/sh"),
+        ("/bin/sh", "usr/bin/sh"),
+        ("//usr/./bin/../bin/sh", "usr/bin/sh"),
+        ("../../bin/own", "usr/bin/own"),
+        ("bin/link", "usr/bin/own"),
+        ("usr/loop", None),
+        ("usr/bin/nowhere", None),
+        ("usr/bin/sh/below", None),
+    ],
+)
+def test_a_path_is_followed_through_extension_and_base(path, real):
+    tree = {"usr/bin/own": b"", "usr/bin/link": "../bin/own", "usr/loop": "loop"}
+    merged = Merged(tree_of(tree), MemoryBase(SHELL))
+    found = merged.find(path)
+    assert (found.path if found else None) == real
+    assert merged.exists(path) == (real is not None)
+
+
+def test_a_file_of_the_extension_hides_that_of_the_base():
+    conf = "usr/lib/sysusers.d/x.conf"
+    merged = Merged(tree_of({conf: b"ours"}), MemoryBase({conf: b"base's", f"{conf}2": b"other"}))
+    assert merged.read(conf) == b"ours"
+    assert merged.files("usr/lib/sysusers.d") == {conf: b"ours", f"{conf}2": b"other"}
 
 
 def test_a_plain_extension_has_no_findings():
