@@ -67,7 +67,7 @@ def base_sysexts(call: Call) -> int:
             with progress.step(f"Lay out {merged}"):
                 merged_view(root, pairs, Path(merged), tools)
     if call.on("json"):
-        print(receipt_json(receipts, []))
+        print(receipt_json(receipts))
     else:
         show_receipt(receipts)
     return 0
@@ -146,7 +146,7 @@ def _build_chain(
         if databases:
             flags["base_pkginfo"] = ":".join(databases)
         step = Call(BUILD, (one.key,), flags)
-        job = prepare(step, progress)
+        job = prepare(step, progress, keys)
         with with_installer(step, job.inputs, progress, job.orders) as inputs:
             receipts += [build_one(order, inputs, keys, progress) for order in job.orders]
     return receipts

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sysextlib.binpkg.shared import SharedPackages
 from sysextlib.cli.installer import with_installer
-from sysextlib.cli.prepare import Job, prepare, prepare_keys
+from sysextlib.cli.prepare import Job, prepare
 from sysextlib.cli.receipt import receipt_json, show_receipt, show_summary
 from sysextlib.cli.views import choose_view
 from sysextlib.errors import SysextError
 from sysextlib.merge import plan_merge
 from sysextlib.pipeline import build as build_one
+from sysextlib.report.receipt import Receipt
 from sysextlib.system.publish import shared_scratch
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from sysextlib.cli.call import Call
     from sysextlib.cli.views import View
-    from sysextlib.order import Keys, Order
-    from sysextlib.report.receipt import Receipt
+    from sysextlib.order import Order
 
+Outcome: TypeAlias = Receipt | SysextError
 MEMORY = 1 << 30  # bytes that a large build may need
 
 
@@ -53,9 +52,10 @@ def build(call: Call) -> int:
     with choose_view(quiet=quiet or call.on("json")) as view:
         progress = view.build("build_sysext")
         job = prepare(call, progress)
-        keys = prepare_keys(call, progress)
         with with_installer(call, job.inputs, progress, job.orders) as inputs:
-            receipts, failed = _build_shared(replace(job, inputs=inputs), keys, view)
+            outcomes = _build_all(replace(job, inputs=inputs), view)
+    receipts = [one for one in outcomes.values() if isinstance(one, Receipt)]
+    failed = [(name, one) for name, one in outcomes.items() if isinstance(one, SysextError)]
     if call.on("json"):
         print(receipt_json(receipts, failed))
     elif quiet:
@@ -63,10 +63,12 @@ def build(call: Call) -> int:
             print(receipt.folder / f"{receipt.name}.raw")
     else:
         show_receipt(receipts)
-        if len(job.orders) > 1:
-            show_summary([order.name for order in job.orders], receipts, failed)
-    for order, error in failed:
-        print(f"error: {order.name}: {error}", file=sys.stderr)
+        if len(outcomes) > 1:
+            show_summary(outcomes)
+    for name, error in failed:
+        print(
+            f"error: {name}: {error}" if len(outcomes) > 1 else f"error: {error}", file=sys.stderr
+        )
     return failed[0][1].exit_code if failed else 0
 
 
@@ -80,45 +82,32 @@ def _workers(jobs: int) -> int:
     return max(1, min(jobs, free // MEMORY))
 
 
-def _build_shared(
-    job: Job, keys: Keys, view: View
-) -> tuple[list[Receipt], list[tuple[Order, SysextError]]]:
-    """Build one extension, or several that share what they unpack."""
+def _build_all(job: Job, view: View) -> dict[str, Outcome]:
+    """Build what a call names, side by side; return what came of each, in the order of the call."""
     if len(job.orders) == 1:
-        order = job.orders[0]
-        return [build_one(order, job.inputs, keys, view.build(order.name))], []
+        return {order.name: _try(order, job, view) for order in job.orders}
     with shared_scratch(job.orders[0].output) as spool:
-        shared = replace(job.inputs, shared=SharedPackages(spool))
-        return _build_all(replace(job, inputs=shared), keys, view)
+        shared = replace(job, inputs=replace(job.inputs, shared=SharedPackages(spool)))
+        return _side_by_side(shared, view)
 
 
-def _build_all(
-    job: Job, keys: Keys, view: View
-) -> tuple[list[Receipt], list[tuple[Order, SysextError]]]:
-    """Build side by side; return what came of each, in the order in which they were named."""
-    done: dict[str, Receipt] = {}
-    failed: dict[str, SysextError] = {}
+def _side_by_side(job: Job, view: View) -> dict[str, Outcome]:
     pool = ThreadPoolExecutor(_workers(job.inputs.jobs), "build")
     try:
-        running: dict[Future[Receipt], Order] = {
-            pool.submit(build_one, order, job.inputs, keys, view.build(order.name)): order
-            for order in job.orders
-        }
-        while running:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                order = running.pop(future)
-                try:
-                    done[order.name] = future.result()
-                except SysextError as error:
-                    failed[order.name] = error
+        running = {order.name: pool.submit(_try, order, job, view) for order in job.orders}
+        wait(running.values(), return_when=FIRST_EXCEPTION)
+        return {name: future.result() for name, future in running.items()}
     except BaseException:
         if job.inputs.sdk is not None:  # the builds of the pool wait for it
             job.inputs.sdk.runner.stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-    return (
-        [done[order.name] for order in job.orders if order.name in done],
-        [(order, failed[order.name]) for order in job.orders if order.name in failed],
-    )
+
+
+def _try(order: Order, job: Job, view: View) -> Outcome:
+    assert job.keys is not None  # the command build signs
+    try:
+        return build_one(order, job.inputs, job.keys, view.build(order.name))
+    except SysextError as error:
+        return error

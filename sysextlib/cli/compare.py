@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sysextlib.cli.installer import with_installer
-from sysextlib.cli.prepare import prepare, prepare_keys
+from sysextlib.cli.prepare import prepare
 from sysextlib.cli.views import choose_view
 from sysextlib.errors import UsageError
 from sysextlib.image.inspect import inspect_image
@@ -41,10 +41,10 @@ def compare_installers(call: Call) -> int:
     ):
         progress = view.build("compare-installers")
         job = prepare(call, progress)
-        keys = prepare_keys(call, progress)
+        assert job.keys is not None  # both builds sign
         with with_installer(call, job.inputs, progress, job.orders) as inputs:
             for order in job.orders:
-                found[order.name] = _compare(order, inputs, keys, view, Path(scratch))
+                found[order.name] = _compare(order, inputs, job.keys, view, Path(scratch))
     if call.on("json"):
         print(json.dumps(found, indent=2))
     else:

@@ -40,7 +40,9 @@ def choose_all(
         if not definition.fits(board.name, board.arch):
             boards = ", ".join(definition.boards) or ", ".join(definition.arches)
             raise DefinitionError(
-                f"{definition.key} is not built for board {board.name}", {"built for": boards}
+                f"{definition.key} is not built for board {board.name}",
+                {"built for": boards},
+                f"./build_sysext.py list --board={board.name} shows what is",
             )
     return tuple(chosen.values())
 
@@ -51,7 +53,8 @@ def _named(word: str, catalogue: Mapping[str, SysextDef], board: Board) -> tuple
             return (choose(catalogue, word),)
         except DefinitionError as error:
             hint = nearest(word, [*catalogue, *GROUPS, *COMMANDS]) or "groups: " + ", ".join(GROUPS)
-            raise DefinitionError(error.brief, error.facts, hint) from error
+            brief = f"there is no extension or group called {word!r}"
+            raise DefinitionError(brief, error.facts, hint) from error
     fitting = [one for one in catalogue.values() if one.fits(board.name, board.arch)]
     group = tuple(one for one in fitting if word in {"all", one.kind})
     if not group:

@@ -34,7 +34,6 @@ from sysextlib.workspace import OutputNames
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sysextlib.base import Base
     from sysextlib.board import Board
     from sysextlib.cli.call import Call
     from sysextlib.image.keys import SigningKey
@@ -49,10 +48,14 @@ TOOLS = ("mkfs.erofs", "fsck.erofs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What one call does."""
+    """What one call does.
+
+    :param keys: None where nothing is signed.
+    """
 
     orders: tuple[Order, ...]
     inputs: Inputs
+    keys: Keys | None
 
 
 def prepare_keys(call: Call, progress: Progress) -> Keys:
@@ -75,23 +78,26 @@ def chosen_board(call: Call) -> Board:
     return load_board(name or DEFAULT_BOARD, ROOT)
 
 
-def prepare(call: Call, progress: Progress) -> Job:
+def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
     """Check everything about a call before the first slow step.
 
+    What the call itself says comes first, as the base image may have to be fetched.
+
+    :param keys: those of an earlier call; else they are loaded where the command signs.
     :raises SysextError: what is wrong, and what to do.
     """
     jobs = job_count(call)
     warn_of_sudo(call, progress)
     board = chosen_board(call)
-    definitions, after = _definitions(call, board)
-    found = find_base(call, board, progress)
+    orders = _orders(call, board)
     pkginfo = _pkginfo(call)
-    mangle = call.text("manglefs_script")
-    program = require_program(Path(mangle)) if mangle else None
-    mkfs_options(Compression.LZ4HC, call.text("mkerofs_opts") or "")
+    use = (UseRule.parse(os.environ["USE"].split()),) if os.environ.get("USE") else ()
+    policy = _given_policy(call)
     tools = Tools.locate()
     if call.command in MERGING:
         _require_tools(tools, call, board)
+        keys = keys or prepare_keys(call, progress)
+    found = find_base(call, board, progress)
     base = open_base(found.image, pkginfo)
     binhosts = _binhosts(call, found.binhosts, progress)
     require_one_version(
@@ -111,16 +117,15 @@ def prepare(call: Call, progress: Progress) -> Job:
         base=base,
         pkginfo=pkginfo,
         binhosts=binhosts,
-        use=(UseRule.parse(os.environ["USE"].split()),) if os.environ.get("USE") else (),
+        use=use,
         tools=tools,
         jobs=jobs,
     )
-    policy = _policy(call, base) if call.command != "plan" else None
-    orders = tuple(
-        _with_labels(_order(call, definition, after[definition.key], found.output, program), policy)
-        for definition in definitions
-    )
-    return Job(orders=orders, inputs=inputs)
+    if call.command != "plan":
+        policy = policy or find_policy(base) or "the base has no SELinux policy"
+        orders = [_with_labels(order, policy) for order in orders]
+    placed = tuple(replace(order, output=found.output) for order in orders)
+    return Job(orders=placed, inputs=inputs, keys=keys)
 
 
 def warn_of_sudo(call: Call, progress: Progress) -> None:
@@ -186,41 +191,43 @@ def below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[Sy
     return tuple(found.values())
 
 
-def _order(
-    call: Call,
-    definition: SysextDef,
-    after: tuple[SysextDef, ...],
-    output: Path,
-    mangle: Path | None,
-) -> Order:
-    OutputNames(definition.name)  # refuses what cannot be a file name
+def _orders(call: Call, board: Board) -> list[Order]:
+    """Return what the call asks for; where it goes may depend on the base image."""
+    definitions, after = _definitions(call, board)
+    given = call.text("manglefs_script")
+    mangle = require_program(Path(given)) if given else None
+    mkfs_options(Compression.LZ4HC, call.text("mkerofs_opts") or "")
+    key = module_key(call)
     version_field = os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID"
     require_version_field(version_field)
     compression = call.text("compression")
-    default = definition.compression
-    assert default is not None
     accepted = dict.fromkeys(call.texts("acknowledge"), "named with --acknowledge")
     wrong = [key for key in accepted if ":" not in key]
     if wrong:
         raise UsageError("--acknowledge takes CODE:SUBJECT", {"given": ", ".join(wrong)})
-    return Order(
-        definition=replace(definition, acknowledge={**definition.acknowledge, **accepted}),
-        after=after,
-        output=output,
-        compression=Compression(compression) if compression else default,
-        mkerofs_opts=call.text("mkerofs_opts") or "",
-        strip=call.on("strip_binaries"),
-        pkginfo=call.on("generate_pkginfo"),
-        mangle=mangle,
-        reuse=not call.off("cache"),
-        module_key=module_key(call),
-        version_field=version_field,
-        root_name=str(call.given.get("install_root_basename", "")),
-    )
+    orders = []
+    for one in definitions:
+        OutputNames(one.name)  # refuses what cannot be a file name
+        order = Order(
+            definition=replace(one, acknowledge={**one.acknowledge, **accepted}),
+            after=after[one.key],
+            output=Path(),
+            compression=Compression(compression) if compression else one.compression,
+            mkerofs_opts=call.text("mkerofs_opts") or "",
+            strip=call.on("strip_binaries"),
+            pkginfo=call.on("generate_pkginfo"),
+            mangle=mangle,
+            reuse=not call.off("cache"),
+            module_key=key,
+            version_field=version_field,
+            root_name=str(call.given.get("install_root_basename", "")),
+        )
+        orders.append(order)
+    return orders
 
 
-def _policy(call: Call, base: Base) -> Policy | str:
-    """Return what labels extensions, or why nothing does.
+def _given_policy(call: Call) -> Policy | str | None:
+    """Return what the call says of labels; None: the base's policy is taken.
 
     :raises LabelError: the policy is damaged. :raises UsageError: both flags are given.
     """
@@ -229,14 +236,12 @@ def _policy(call: Call, base: Base) -> Policy | str:
         if folder is not None:
             raise UsageError("--selinux_policy and --no-selinux say the opposite")
         return "--no-selinux"
-    if folder is not None:
-        return load_policy(Path(folder))
-    return find_policy(base) or "the base has no SELinux policy"
+    return load_policy(Path(folder)) if folder is not None else None
 
 
-def _with_labels(order: Order, policy: Policy | str | None) -> Order:
+def _with_labels(order: Order, policy: Policy | str) -> Order:
     if not isinstance(policy, Policy):
-        return replace(order, unlabelled=policy or "")
+        return replace(order, unlabelled=policy)
     definition = order.definition
     name = definition.folder.name if definition.folder else definition.key
     return replace(order, policy=policy.adding(load_own_rules(ROOT / "selinux", name, policy.type)))

@@ -13,10 +13,9 @@ from sysextlib.report.disk_usage import human
 from sysextlib.report.receipt import reasons_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sysextlib.errors import SysextError
-    from sysextlib.order import Order
     from sysextlib.report.receipt import Receipt
 
 SHORTEST = 15  # characters of a digest that is cut short and still tells files apart
@@ -44,43 +43,43 @@ def show_receipt(receipts: Sequence[Receipt]) -> None:
                 print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")
 
 
-def show_summary(
-    names: Sequence[str],
-    receipts: Sequence[Receipt],
-    failed: Sequence[tuple[Order, SysextError]],
-) -> None:
+def show_summary(outcomes: Mapping[str, Receipt | SysextError]) -> None:
     """Print one line for each extension: what became of it, how large it is, and why."""
-    rows = {order.name: ("failed", "-", "-", error.brief) for order, error in failed}
-    for receipt in receipts:
-        size = sum(file.size for file in receipt.files if file.name == f"{receipt.name}.raw")
-        why = "nothing changed" if receipt.reused else reasons_text(receipt.reasons)
-        result = "reused" if receipt.reused else "built"
-        rows[receipt.name] = (result, human(size), str(len(receipt.packages)), why)
-    width = max(map(len, [*rows, "NAME"]))
+    width = max(map(len, [*outcomes, "NAME"]))
     print(f"\n{'NAME':<{width}}  RESULT  {'SIZE':>6}  PACKAGES  REASON")
-    for name in names:
-        result, shown, packages, why = rows[name]
-        print(f"{name:<{width}}  {result:<6}  {shown:>6}  {packages:>8}  {why}")
+    for name, outcome in outcomes.items():
+        result, size, packages, why = _row(outcome)
+        print(f"{name:<{width}}  {result:<6}  {size:>6}  {packages:>8}  {why}")
 
 
-def receipt_json(receipts: Sequence[Receipt], failed: Sequence[tuple[Order, SysextError]]) -> str:
-    """Return the same for programs."""
+def receipt_json(
+    receipts: Sequence[Receipt], failed: Sequence[tuple[str, SysextError]] = ()
+) -> str:
+    """Return the same for programs; failures by the name of their extension."""
     return json.dumps(
         {
             "built": [{**asdict(receipt), "folder": str(receipt.folder)} for receipt in receipts],
             "failed": [
                 {
-                    "name": order.name,
+                    "name": name,
                     "error": error.brief,
                     "facts": error.facts,
                     "hint": error.hint,
                     "exit_code": error.exit_code,
                 }
-                for order, error in failed
+                for name, error in failed
             ],
         },
         indent=2,
     )
+
+
+def _row(outcome: Receipt | SysextError) -> tuple[str, str, str, str]:
+    if isinstance(outcome, Exception):
+        return "failed", "-", "-", outcome.brief
+    size = sum(file.size for file in outcome.files if file.name == f"{outcome.name}.raw")
+    why = "nothing changed" if outcome.reused else reasons_text(outcome.reasons)
+    return "reused" if outcome.reused else "built", human(size), str(len(outcome.packages)), why
 
 
 def _sum(receipt: Receipt) -> str:

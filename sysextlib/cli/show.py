@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sysextlib.cli.find_base import ROOT, base_image, output_folder
 from sysextlib.cli.prepare import chosen_board, job_count
+from sysextlib.definition import SysextKind
 from sysextlib.errors import BoardError, SysextError, UsageError, VerifyError
+from sysextlib.report.disk_usage import human
 from sysextlib.workspace import OutputNames, image_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from sysextlib.board import Board
     from sysextlib.cli.call import Call
     from sysextlib.definition import SysextDef
@@ -21,25 +28,49 @@ if TYPE_CHECKING:
 def catalogue(call: Call) -> int:
     """List the extensions that a board can have."""
     from sysextlib.cli.groups import full_catalogue
-    from sysextlib.report.disk_usage import human
 
     if call.words:
         raise UsageError("list takes no words", {"given": " ".join(call.words)})
     board = chosen_board(call)
     fitting = [one for one in full_catalogue(ROOT).values() if one.fits(board.name, board.arch)]
+    listed = [(one, _built(call, board, one)) for one in fitting]
     if call.on("json"):
-        values = [_row(one, _built(call, board, one)) for one in fitting]
+        values = [_row(one, size) for one, size in listed]
         print(json.dumps({"board": board.name, "extensions": values}, indent=2))
         return 0
-    rows = [("NAME", "IMAGE", "KIND", "BUILT", "PACKAGES")]
-    for one in fitting:
-        size = _built(call, board, one)
-        packages = " ".join([*map(str, one.packages), *(f"USE={flag}" for flag in one.use)])
-        rows.append((one.key, one.name, str(one.kind), human(size) if size else "-", packages))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print("  ".join((*map(str.ljust, row[:4], widths), row[4])))
+    kinds = list(SysextKind)
+    listed.sort(key=lambda pair: kinds.index(pair[0].kind))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print("\n".join(_table(listed, width)))
+    counts = Counter(str(one.kind) for one in fitting)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    built = sum(size > 0 for _, size in listed)
+    print(f"\n{len(fitting)} extensions for {board.name} ({told}), {built} of them built")
     return 0
+
+
+def _table(listed: Sequence[tuple[SysextDef, int]], width: int | None) -> Iterator[str]:
+    """Yield a line for each extension, wrapped where a terminal has a ``width``.
+
+    Names of images, which follow from kind and name, are left out where they would take half of it.
+    """
+    rows = [["NAME", "KIND", "SIZE", "IMAGE", "PACKAGES"]]
+    for one, size in listed:
+        use = f' USE="{" ".join(one.use)}"' if one.use else ""
+        packages = " ".join(map(str, one.packages)) + use
+        rows.append([one.key, str(one.kind), human(size) if size else "-", one.name, packages])
+    if width is not None and width < 120:
+        rows = [[*row[:3], row[4]] for row in rows]
+    sizes = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(size) for cell, size in zip(row, sizes, strict=False)]
+        cells[2] = row[2].rjust(sizes[2])
+        line = "  ".join([*cells, row[-1]])
+        indent = " " * (sum(sizes) + 2 * len(sizes))
+        yield line if width is None else textwrap.fill(
+            line, max(width, len(indent) + 20), subsequent_indent=indent,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
 
 
 def _row(definition: SysextDef, built: int) -> dict[str, object]:

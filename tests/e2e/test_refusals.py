@@ -1,5 +1,6 @@
 """Each bad input gets one clear error with its own exit code, and leaves no output."""
 
+import json
 import os
 import shutil
 import signal
@@ -64,6 +65,36 @@ def test_a_word_that_cannot_be_is_refused_with_the_nearest_that_can(
     world, tmp_path, words, code, told
 ):
     assert told in refuse(world, tmp_path / "out", *words, code=code)
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "code", "told"),
+    [
+        (("--payload_key=/etc/passwd",), {}, 15, "/etc/passwd"),
+        (("--module_key=/etc/passwd",), {}, 15, "/etc/passwd"),
+        ((), {"SYSEXT_SIGNING_KEY_DIR": "/nonexistent"}, 15, "/nonexistent"),
+        ((), {"VERSION_FIELD_OVERRIDE": "ID"}, 2, "SYSEXT_LEVEL"),
+        ((), {"USE": "a_flag!"}, 7, "a_flag!"),
+        (("--selinux_policy=/nonexistent",), {}, 26, "/nonexistent"),
+        (("--manglefs_script=/etc/passwd",), {}, 23, "not executable"),
+    ],
+)
+def test_what_the_call_itself_says_is_looked_at_before_a_base_is_sought(
+    world, tmp_path, words, env, code, told
+):
+    """A base that is not there would be told of, or fetched, later."""
+    gone = "--squashfs_base=/nonexistent.squashfs"
+    assert told in refuse(world, tmp_path / "out", *HELLO, gone, *words, code=code, **env)
+
+
+def test_the_failure_of_one_build_is_told_as_json_too(world, tmp_path):
+    done = world.run("hello", "app-misc/helo", "--json", output=tmp_path / "out")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["built"]) == (11, [])
+    (failed,) = told["failed"]
+    assert (failed["name"], failed["exit_code"]) == ("hello", 11)
+    assert "did you mean" in failed["hint"]
+    assert done.stderr.startswith("error: ")
 
 
 def test_an_unknown_board_is_answered_with_the_known_ones(world, tmp_path):
