@@ -74,10 +74,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privileged:
-    """A path that may be setuid, setgid or bear capabilities, and why."""
+    """A path that may be setuid, setgid or bear capabilities, and why.
+
+    :param optional: packages may bring it without any of these.
+    """
 
     path: Glob
     reason: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

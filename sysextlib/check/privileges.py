@@ -18,7 +18,8 @@ SET_ID = 0o6000
 def check_privileges(tree: Tree, declared: Sequence[Privileged]) -> tuple[Finding, ...]:
     """Return a finding for each privileged file that the definition does not name.
 
-    A declaration that matches nothing is a finding too, so that it goes when the file goes.
+    A declaration that matches nothing is a finding too, so that it goes when the file goes, but
+    for an optional one.
     """
     findings = []
     for entry in tree:
@@ -40,7 +41,7 @@ def check_privileges(tree: Tree, declared: Sequence[Privileged]) -> tuple[Findin
             Severity.WARNING,
         )
         for one in declared
-        if not any(_rights(entry) for entry in tree.matching(one.path))
+        if not one.optional and not any(_rights(entry) for entry in tree.matching(one.path))
     ]
     return tuple(findings)
 

@@ -144,12 +144,13 @@ def upholds(tree: Tree, order: Upholds, definition: SysextDef, context: EditCont
     A ``.wants`` link alone is not enough in an extension, because the target was reached before
     the extension was merged.
 
-    :raises EditError: there is no such unit, or a package brought a drop-in of that name.
+    :raises EditError: neither tree nor base has such a unit, or a package brought a drop-in of that
+        name.
     """
     for unit in order.units:
         name, at, _ = unit.partition("@")
         file = name + at + "." + unit.rpartition(".")[2] if at else unit
-        if f"{UNITS}/{file}" not in tree:
+        if f"{UNITS}/{file}" not in tree and context.read_base(f"{UNITS}/{file}") is None:
             known = [e.name for e in tree if e.path.rpartition("/")[0] == UNITS and "." in e.name]
             raise nothing_matched("upholds", f"unit {file}", nearest(file, known))
     path = f"{UNITS}/{order.target}.d/{order.dropin or '10-' + definition.key}.conf"

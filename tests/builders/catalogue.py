@@ -1,127 +1,33 @@
 """Binary packages of the shape that the catalogue's have upstream, and a base for them.
 
-Contents are made up; paths, dependencies, slots, USE flags and SYSEXT_NAME are those of
-flatcar/scripts.
+Contents are made up; paths, links, modes, dependencies, slots and USE flags are those of
+flatcar/scripts. A file holds its own path unless the definition reads it.
 """
 
 from __future__ import annotations
 
 import bz2
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sysextlib.tree import file_entry
-from tests.builders.base import package_files
+from sysextlib.gentoo.arch import Arch
+from sysextlib.tree import Entry, file_entry, link_entry
+from tests.builders.base import elf, package_files
 from tests.builders.binpkg import PackageSpec
 from tests.builders.kmod import KERNEL, VERMAGIC, module
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sysextlib.tree import Entry
+    from collections.abc import Mapping, Sequence
 
 MTIME = 1_700_000_000
 MODULES = f"usr/lib/modules/{KERNEL}"
 UNIT = "usr/lib/systemd/system"
-SLSA = "usr/share/SLSA"
+WANTS = f"{UNIT}/multi-user.target.wants"
 DEBUG = "usr/lib/debug/x.debug"
+PYTHON = "usr/lib/python3.12"
 OS_RELEASE = b'ID=flatcar\nVERSION_ID=4593.2.0\nVERSION=4593.2.0\nBUILD_ID=""\n'
-
-OEM_NAMES = {
-    "akamai": "Akamai",
-    "ami": "Amazon EC2",
-    "azure": "Microsoft Azure",
-    "cloudsigma": "CloudSigma",
-    "cloudstack": "CloudStack",
-    "digitalocean": "DigitalOcean",
-    "exoscale": "Exoscale",
-    "gce": "Google Compute Engine",
-    "hetzner": "Hetzner",
-    "hyperv": "Microsoft Hyper-V",
-    "kubevirt": "KubeVirt",
-    "nutanix": "Nutanix",
-    "openstack": "OpenStack",
-    "oraclecloud": "Oracle Cloud",
-    "proxmoxve": "Proxmox VE",
-    "qemu": "QEMU",
-    "scaleway": "Scaleway",
-    "stackit": "STACKIT",
-    "vagrant": "Vagrant",
-    "virtualbox": "Oracle VirtualBox",
-    "vmware": "VMware",
-}
-_CLOUD_CONFIG = "usr/share/flatcar/cloud-config.yml"
-# files of each OEM package, and what it needs; the others install nothing of their own
-_OEM: dict[str, tuple[str, tuple[str, ...]]] = {
-    "ami": (
-        "app-emulation/amazon-ssm-agent coreos-base/flatcar-eks",
-        (f"{UNIT}/setup-oem.service", f"{UNIT}/multi-user.target.d/10-oem-ami.conf", DEBUG),
-    ),
-    "azure": (
-        "app-emulation/wa-linux-agent app-emulation/hv-daemons dev-python/urllib3 net-misc/chrony"
-        " sys-fs/inotify-tools",
-        (
-            f"{UNIT}/chronyd.service.d/chrony-hyperv.conf",
-            "usr/lib/tmpfiles.d/var-chrony.conf",
-            "usr/lib/tmpfiles.d/etc-chrony.conf",
-            "usr/share/oem-azure/chrony.conf",
-            "etc/systemd/system/multi-user.target.wants/waagent.service",
-        ),
-    ),
-    "cloudsigma": ("", (_CLOUD_CONFIG,)),
-    "cloudstack": (
-        "",
-        (
-            _CLOUD_CONFIG,
-            "usr/bin/cloudstack-coreos-cloudinit",
-            "usr/bin/cloudstack-dhcp",
-            "usr/bin/cloudstack-ssh-key",
-            "usr/bin/flatcar-setup-environment",
-        ),
-    ),
-    "exoscale": (
-        "",
-        (
-            _CLOUD_CONFIG,
-            "usr/bin/exoscale-coreos-cloudinit",
-            "usr/bin/exoscale-dhcp",
-            "usr/bin/exoscale-ssh-key",
-            "usr/bin/flatcar-setup-environment",
-        ),
-    ),
-    "gce": (
-        "app-admin/google-guest-configs app-emulation/google-compute-engine",
-        (
-            f"{UNIT}/oem-gce.service",
-            f"{UNIT}/oem-gce-enable-oslogin.service",
-            f"{UNIT}/setup-oem.service",
-            f"{UNIT}/multi-user.target.d/10-oem-gce.conf",
-            "usr/bin/enable-oslogin",
-            "usr/bin/init.sh",
-            "usr/share/gce/google-cloud-sdk.sh",
-            "usr/share/gce/hosts",
-        ),
-    ),
-    "hyperv": ("app-emulation/hv-daemons", ()),
-    "stackit": (
-        "net-misc/chrony",
-        (
-            f"{UNIT}/chronyd.service.d/chrony-kvm.conf",
-            "usr/lib/tmpfiles.d/var-chrony.conf",
-            "usr/lib/tmpfiles.d/etc-chrony.conf",
-            "usr/share/oem-stackit/chrony.conf",
-        ),
-    ),
-    "vagrant": ("", (_CLOUD_CONFIG, "usr/bin/flatcar-setup-environment")),
-    "vmware": (
-        "app-emulation/open-vm-tools",
-        (
-            f"{UNIT}/vmtoolsd.service.d/flatcar-fixups.conf",
-            f"{UNIT}/vgauthd.service.d/flatcar-fixups.conf",
-            f"{UNIT}/multi-user.target.d/open-vm-tools-sysext-upholds.conf",
-        ),
-    ),
-}
-_PYTHON = "usr/lib/python3.12"
+MACHINES = {Arch.AMD64: 62, Arch.ARM64: 183}  # e_machine of elf(5)
+VIDEO = 27  # the group that may run nvidia-modprobe
 
 
 def package(
@@ -131,76 +37,144 @@ def package(
     use: str = "",
     texts: Mapping[str, str] | None = None,
     data: Mapping[str, bytes] | None = None,
+    links: Mapping[str, str] | None = None,
+    modes: Mapping[str, tuple[int, int]] | None = None,
     build_id: int = 0,
     slot: str = "0",
-    environment: bytes = b"",
+    home: str = "",
+    environment: str = "",
 ) -> PackageSpec:
-    """Return a package of files that hold their own path; ``use`` are its flags, "-x" being off."""
+    """Return a package of files that hold their own path.
+
+    :param use: its flags, "-x" being off.
+    :param links: symlinks by their path.
+    :param modes: mode and group of files, where they are not what Portage would install.
+    :param environment: lines of environment.bz2.
+    """
     contents = {path: f"{path}\n".encode() for path in paths}
     contents |= {path: text.encode() for path, text in (texts or {}).items()}
     contents |= dict(data or {})
-    slsa = f"{SLSA}/{cpv.replace('/', '_')}.json.zst"
-    contents[slsa] = f"provenance of {cpv}\n".encode()
-    entries = [_file(path, content) for path, content in sorted(contents.items())]
+    slsa = f"usr/share/SLSA/{cpv.replace('/', '_')}.json.zst"  # every package has its provenance
+    contents[slsa] = f"{slsa}\n".encode()
+    entries = [_file(path, content, (modes or {}).get(path)) for path, content in contents.items()]
+    entries += [link_entry(path, target, mtime=MTIME) for path, target in (links or {}).items()]
     flags = use.split()
     return PackageSpec(
         cpv=cpv,
         form="xpak",
         compression="bzip2",
         build_id=build_id,
-        entries=entries,
+        entries=sorted(entries, key=lambda entry: entry.path),
         metadata={
             "repository": "coreos",
             "RDEPEND": needs,
             "IUSE": " ".join(flag.removeprefix("-") for flag in flags),
             "USE": " ".join(flag for flag in flags if not flag.startswith("-")),
-            "HOMEPAGE": f"https://{cpv.partition('/')[2]}.example",
+            "HOMEPAGE": home or f"https://{cpv.partition('/')[2]}.example",
             "SLOT": slot,
-            **({"environment.bz2": bz2.compress(environment)} if environment else {}),
+            **({"environment.bz2": bz2.compress(environment.encode())} if environment else {}),
         },
     )
 
 
-def all_packages() -> list[PackageSpec]:
-    """Return every package that the boards amd64-usr and arm64-usr build extensions from."""
-    return [*_base(), *_extra(), *_nvidia(), *_python(), *_oem_needs(), *map(_oem, OEM_NAMES)]
+def units(*names: str) -> tuple[str, ...]:
+    """Return the paths of units."""
+    return tuple(f"{UNIT}/{name}" for name in names)
 
 
-def base_paths() -> dict[str, bytes | str | None]:
-    """Return what a base for them has beside ``small_base``: a kernel, and os-release."""
-    crypto = f"{MODULES}/kernel/lib/zlib.ko"
+def wanted(*names: str) -> dict[str, str]:
+    """Return the links by which an ebuild enables units."""
+    return {f"{WANTS}/{name}": f"../{name}" for name in names}
+
+
+def all_packages(arch: Arch = Arch.AMD64) -> list[PackageSpec]:
+    """Return every package that a board's extensions are built from."""
+    from tests.builders.catalogue_oem import oem_packages
+
+    return [*_base(), *_extra(arch), *_python(), *oem_packages(arch)]
+
+
+def base_paths(arch: Arch = Arch.AMD64) -> dict[str, bytes | str | None]:
+    """Return what a base for them has beside ``small_base``."""
     return {
         "usr/lib/os-release": OS_RELEASE,
-        crypto: module("zlib", versions={"module_layout": 0x1234}, exports=["inflate"]),
+        "usr/share/baselayout/group": f"root:x:0:\nvideo:x:{VIDEO}:\n".encode(),
+        f"{UNIT}/ntpd.service": b"[Unit]\nDescription=enabled by OEM extensions\n",
+        "usr/lib64/libc.so.6": elf(MACHINES[arch]),
+        f"{MODULES}/kernel/lib/zlib.ko": kernel_module("zlib", arch, exports=["inflate"]),
         f"{MODULES}/modules.dep": b"kernel/lib/zlib.ko:\n",
         **package_files("sys-kernel/coreos-modules-6.12.103"),
     }
 
 
-def _file(path: str, data: bytes) -> Entry:
-    executable = "/bin/" in path or "/libexec/" in path or ".so." in path  # Portage sees to it
-    mode = 0o755 if executable else 0o644
-    return file_entry(path, data, mode=mode, mtime=MTIME)
+def kernel_module(
+    name: str,
+    arch: Arch = Arch.AMD64,
+    *,
+    depends: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+    exports: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> bytes:
+    """Return a module that fits the base's kernel."""
+    return module(
+        name, depends=depends, aliases=aliases, exports=exports, more=more, vermagic=VERMAGIC,
+        versions={"module_layout": 0x1234}, machine=MACHINES[arch],
+    )  # fmt: skip
 
 
-def _unit(*names: str) -> tuple[str, ...]:
-    return tuple(f"{UNIT}/{name}" for name in names)
+def _file(path: str, data: bytes, own: tuple[int, int] | None) -> Entry:
+    executable = "bin/" in path or "/libexec/" in path or ".so." in path  # Portage sees to it
+    mode, gid = own or (0o755 if executable else 0o644, 0)
+    return replace(file_entry(path, data, mode=mode, mtime=MTIME), gid=gid)
+
+
+def _with_other_use(spec: PackageSpec) -> list[PackageSpec]:
+    """Return a package, and for each of its flags a later build in which the flag is another.
+
+    The later ones hold a file that tells them: whoever takes the last build, takes the wrong one.
+    """
+    flags = str(spec.metadata["IUSE"]).split()
+    chosen = set(str(spec.metadata["USE"]).split())
+    found = [replace(spec, build_id=spec.build_id or 1)]
+    for number, flag in enumerate(flags, found[0].build_id + 10):
+        path = f"usr/share/built-with-another-{flag}"
+        use = " ".join(one for one in flags if one in chosen ^ {flag})
+        found.append(
+            replace(
+                spec,
+                build_id=number,
+                entries=[*spec.entries, _file(path, path.encode(), None)],
+                metadata={**spec.metadata, "USE": use},
+            )
+        )
+    return found
 
 
 def _base() -> list[PackageSpec]:
     return [
-        package(
-            "app-containers/containerd-2.3.0", "usr/bin/containerd", "usr/bin/ctr",
-            "usr/bin/containerd-stress", "usr/bin/gen-manpages", DEBUG,
+        *_with_other_use(package(
+            "app-containers/containerd-2.3.3", "usr/bin/containerd", "usr/bin/ctr",
+            "usr/bin/containerd-shim-runc-v2", "usr/bin/containerd-stress", "usr/bin/gen-manpages",
+            *units("containerd.service"), DEBUG,
             needs="app-containers/runc", use="btrfs device-mapper",
-        ),
-        package("app-containers/runc-1.4.0", "usr/bin/runc"),
-        package(
+        )),
+        package("app-containers/runc-1.4.3", "usr/bin/runc"),
+        *_with_other_use(package(
             "app-containers/docker-29.5.2", "usr/bin/dockerd", "usr/bin/docker-proxy",
-            "usr/bin/dockerd-rootless.sh", "usr/bin/dockerd-rootless-setuptool.sh",
-            "usr/share/docker/contrib/check-config.sh", DEBUG,
-            needs="app-containers/containerd", use="btrfs overlay seccomp",
-        ),
+            "usr/share/docker/contrib/check-config.sh",
+            "usr/share/docker/contrib/dockerd-rootless.sh",
+            "usr/share/docker/contrib/dockerd-rootless-setuptool.sh",
+            *units("docker.service", "docker.socket"), DEBUG,
+            links={
+                "usr/bin/docker-containerd": "containerd",
+                "usr/bin/docker-runc": "runc",
+                "usr/bin/dockerd-rootless.sh": "../share/docker/contrib/dockerd-rootless.sh",
+                "usr/bin/dockerd-rootless-setuptool.sh":
+                    "../share/docker/contrib/dockerd-rootless-setuptool.sh",
+            },
+            needs="app-containers/containerd app-containers/runc", use="btrfs overlay seccomp",
+        )),
         package("app-containers/docker-cli-29.5.2", "usr/bin/docker"),
         package(
             "app-containers/docker-buildx-0.35.0", "usr/libexec/docker/cli-plugins/docker-buildx"
@@ -208,145 +182,131 @@ def _base() -> list[PackageSpec]:
     ]  # fmt: skip
 
 
-def _extra() -> list[PackageSpec]:
-    preset = "usr/lib/systemd/system-preset/50-zfs.preset"
-    zfs = {
-        preset: "enable zfs-import.service\nenable zfs-zed.service\nenable zfs.target\n",
-        f"{UNIT}/zfs.target": "[Install]\nWantedBy=multi-user.target\n",
-        f"{UNIT}/zfs-zed.service": "[Install]\nAlias=zed.service\nWantedBy=zfs.target\n",
-    }
-    modules = {
-        f"{MODULES}/extra/spl.ko": kernel_module("spl"),
-        f"{MODULES}/extra/zfs.ko": kernel_module("zfs", depends=("spl", "zlib")),
-        f"{MODULES}/modules.dep": b"",
-        f"{MODULES}/modules.order": b"",
-    }
-    return [
+def _extra(arch: Arch) -> list[PackageSpec]:
+    found = [
         package(
-            "sys-fs/overlaybd-1.0.16", *_unit("overlaybd-tcmu.service"),
-            "usr/local/overlaybd/bin/overlaybd-tcmu", "usr/include/overlaybd/x.h",
-            "usr/lib64/cmake/x.cmake", DEBUG,
+            "sys-fs/overlaybd-1.0.18", *units("overlaybd-tcmu.service"),
+            "usr/local/overlaybd/bin/overlaybd-tcmu", "usr/local/overlaybd/etc/overlaybd.json",
+            "usr/lib/tmpfiles.d/10-overlaybd.conf", "usr/include/overlaybd/x.h", DEBUG,
+            links=wanted("overlaybd-tcmu.service"),
         ),
         package(
-            "app-containers/accelerated-container-image-1.4.2",
-            *_unit("overlaybd-snapshotter.service"), "usr/local/overlaybd/snapshotter/ctr",
-            "usr/lib/tmpfiles.d/overlaybd.conf",
+            "app-containers/accelerated-container-image-1.4.4",
+            *units("overlaybd-snapshotter.service"), "usr/local/overlaybd/snapshotter/ctr",
+            "usr/lib/tmpfiles.d/10-overlaybd-snapshotter.conf", needs="sys-fs/overlaybd",
+            links=wanted("overlaybd-snapshotter.service"),
+        ),
+        *_incus(arch),
+        package(
+            "app-containers/podman-6.0.2", "usr/bin/podman", *units("podman.socket"),
+            "usr/lib/tmpfiles.d/podman.conf", "usr/lib64/cmake/x", "usr/lib64/pkgconfig/x.pc",
+            "usr/include/x.h", "usr/share/aclocal/x.m4",
+            "usr/share/fish/vendor_completions.d/podman.fish", DEBUG,
+            needs="app-containers/container-libs sys-fs/fuse-common",
         ),
         package(
-            "app-containers/incus-7.2", "usr/bin/incus", "usr/bin/incusd", "usr/include/lxc/x.h",
-            "usr/lib64/pkgconfig/lxc.pc", "usr/lib64/cmake/x", DEBUG,
-            "usr/lib/tmpfiles.d/10-incus.conf", "usr/lib/userdb/incus-admin.group",
-            *_unit("incus.service"),
-        ),
-        package(
-            "app-containers/podman-6.0.0", "usr/bin/podman", "etc/containers/policy.json",
-            "etc/containers/registries.conf", "usr/lib/tmpfiles.d/podman.conf", DEBUG,
-            "usr/lib64/cmake/x", "usr/lib64/pkgconfig/x.pc", "usr/include/x.h",
-            "usr/share/aclocal/x.m4", "usr/share/fish/x.fish", needs="sys-fs/fuse-common",
+            "app-containers/container-libs-0.69.0", "etc/containers/policy.json",
+            "etc/containers/registries.conf",
         ),
         package("sys-fs/fuse-common-3.17", "etc/fuse.conf"),
-        package("net-misc/passt-2026.05.26", "usr/bin/passt", "usr/bin/pasta"),
+        package("net-misc/passt-2026.07.28", "usr/bin/passt", "usr/bin/pasta"),
+        *_zfs(arch),
+    ]  # fmt: skip
+    return [*found, *_nvidia()] if arch is Arch.AMD64 else found
+
+
+def _incus(arch: Arch) -> list[PackageSpec]:
+    agent = {Arch.AMD64: "x86_64", Arch.ARM64: "aarch64"}[arch]
+    user_nic = "usr/libexec/lxc/lxc-user-nic"
+    return [
         package(
-            "sys-fs/zfs-2.4.3", "usr/bin/zpool", "usr/bin/zfs", "usr/lib64/libzfs.so.6", DEBUG,
-            "usr/lib64/cmake/x", "usr/include/libzfs.h", "usr/lib/dracut/modules.d/90zfs/x",
-            "usr/share/initramfs-tools/hooks/zfs", "usr/src/zfs-2.4.3/x", "etc/zfs/zed.d/zed.rc",
-            "etc/zfs/zfs-functions", "etc/zfs/zpool.d/slot", texts=zfs, data=modules,
-            use="minimal -rootfs -initramfs modules",
+            "app-containers/incus-7.2", "usr/bin/incus", "usr/sbin/incusd",
+            f"usr/libexec/incus/agents/incus-agent.linux.{agent}", *units("incus.service"),
+            "usr/lib/userdb/incus-admin.group", DEBUG, "etc/env.d/90incus",
+            needs="app-containers/lxc",
+        ),
+        package(
+            "app-containers/lxc-7.0.0", "usr/bin/lxc-ls", user_nic, "usr/include/lxc/x.h",
+            "usr/lib64/pkgconfig/lxc.pc", "usr/lib64/cmake/lxc/x.cmake",
+            modes={user_nic: (0o4755, 0)},
         ),
     ]  # fmt: skip
 
 
-def kernel_module(name: str, depends: tuple[str, ...] = ()) -> bytes:
-    """Return a module that fits the base's kernel."""
-    return module(name, depends=depends, vermagic=VERMAGIC, versions={"module_layout": 0x1234})
+def _zfs(arch: Arch) -> list[PackageSpec]:
+    preset = """\
+# ZFS is enabled by default
+enable zfs-import-cache.service
+disable zfs-import-scan.service
+enable zfs-import.target
+enable zfs-mount.service
+enable zfs-zed.service
+enable zfs.target
+"""
+    install = {
+        "zfs-import-cache.service": "WantedBy=zfs-import.target",
+        "zfs-import-scan.service": "WantedBy=zfs-import.target",
+        "zfs-import.target": "WantedBy=zfs.target",
+        "zfs-mount.service": "WantedBy=zfs.target",
+        "zfs-zed.service": "Alias=zed.service\nWantedBy=zfs.target",
+        "zfs.target": "WantedBy=multi-user.target",
+    }
+    texts = {f"{UNIT}/{name}": f"[Install]\n{lines}\n" for name, lines in install.items()}
+    texts["usr/lib/systemd/system-preset/50-zfs.preset"] = preset
+    modules = {
+        f"{MODULES}/extra/spl.ko": kernel_module("spl", arch),
+        f"{MODULES}/extra/zfs.ko": kernel_module("zfs", arch, depends=("spl", "zlib")),
+    }
+    return _with_other_use(package(
+        "sys-fs/zfs-2.4.3", "usr/bin/zpool", "usr/bin/zfs", "usr/lib64/libzfs.so.6", DEBUG,
+        "usr/lib64/cmake/x", "usr/include/libzfs.h", "usr/lib/dracut/modules.d/90zfs/x",
+        "usr/share/initramfs-tools/hooks/zfs", "usr/src/zfs-2.4.3/x", "etc/zfs/zed.d/zed.rc",
+        "etc/zfs/zfs-functions", "etc/zfs/zpool.d/slot", f"{MODULES}/modules.dep",
+        "usr/lib/udev/rules.d/90-zfs.rules",
+        f"{MODULES}/modules.order", texts=texts, data=modules,
+        use="minimal -rootfs -initramfs",
+    ))  # fmt: skip
 
 
 def _nvidia() -> list[PackageSpec]:
     found = []
+    modprobe = "usr/bin/nvidia-modprobe"
     for cp, version, slot in (
-        ("x11-drivers/nvidia-drivers", "535.288.01", "0/535"),
+        ("x11-drivers/nvidia-drivers", "535.309.01", "0/535"),
         ("x11-drivers/old-nvidia-drivers", "550.163.01-r2", "0/550"),
         ("x11-drivers/old-nvidia-drivers", "570.211.01-r1", "0/570"),
     ):
         for build_id, flag in ((1, "-kernel-open"), (2, "kernel-open")):
-            licence = "Dual MIT/GPL" if build_id == 2 else "NVIDIA"
-            found.append(
-                package(
-                    f"{cp}-{version}", "usr/bin/nvidia-smi", "usr/bin/nvidia-persistenced",
-                    *_unit("nvidia-persistenced.service"), f"usr/lib64/libcuda.so.{version[:3]}",
-                    data={
-                        f"{MODULES}/video/nvidia.ko": module(
-                            "nvidia", versions={"module_layout": 0x1234}, more=[f"note={licence}"],
-                            aliases=["pci:v000010DEd*sv*sd*bc03sc00i00*"],
-                        ),
-                        f"{MODULES}/video/nvidia-uvm.ko": kernel_module("nvidia_uvm", ("nvidia",)),
-                        f"{MODULES}/modules.order": b"",
-                    },
-                    use=f"{flag} persistenced", build_id=build_id, slot=slot,
-                )
+            kernel = "Dual MIT/GPL" if build_id == 2 else "NVIDIA"
+            modules = {
+                f"{MODULES}/video/nvidia.ko": kernel_module(
+                    "nvidia", aliases=["pci:v000010DEd*sv*sd*bc03sc00i00*"], more=[f"note={kernel}"]
+                ),
+                f"{MODULES}/video/nvidia-uvm.ko": kernel_module("nvidia_uvm", depends=("nvidia",)),
+            }
+            spec = package(
+                f"{cp}-{version}", "usr/bin/nvidia-smi", "usr/bin/nvidia-persistenced", modprobe,
+                *units("nvidia-persistenced.service"), f"usr/lib64/libcuda.so.{version[:3]}",
+                f"{MODULES}/modules.order", "etc/modprobe.d/nvidia.conf",
+                f"usr/share/nvidia/{'open' if build_id == 2 else 'closed'}-modules",
+                data=modules, modes={modprobe: (0o4710, VIDEO)}, use=f"{flag} persistenced",
+                build_id=build_id, slot=slot,
             )  # fmt: skip
+            without = _with_other_use(spec)[-1]  # the pair itself differs by the other flag
+            found += [spec, replace(without, build_id=build_id + 10)]
     return found
 
 
 def _python() -> list[PackageSpec]:
     return [
         package(
-            "dev-lang/python-3.12.12", "usr/bin/python3.12", f"{_PYTHON}/os.py", DEBUG,
-            f"{_PYTHON}/test/test_os.py", f"{_PYTHON}/unittest/test/x.py",
+            "dev-lang/python-3.12.13", "usr/bin/python3.12", f"{PYTHON}/os.py", DEBUG,
+            f"{PYTHON}/test/test_os.py", f"{PYTHON}/unittest/tests/x.py",
             "usr/include/python3.12/Python.h", "usr/lib64/pkgconfig/python-3.12.pc",
             "usr/share/gdb/auto-load/python.py", "usr/share/applications/idle.desktop",
         ),
         package(
-            "dev-python/pip-25.3", "usr/bin/pip", f"{_PYTHON}/site-packages/pip/__init__.py",
-            f"{_PYTHON}/site-packages/pip/tests/x.py", needs="dev-lang/python",
-        ),
-        package(
-            "dev-python/urllib3-2.6", f"{_PYTHON}/site-packages/urllib3/__init__.py",
-            needs="dev-lang/python",
+            "dev-python/pip-26.1.2", "usr/bin/pip", f"{PYTHON}/site-packages/pip/__init__.py",
+            f"{PYTHON}/site-packages/pip/tests/x.py", needs="dev-lang/python",
         ),
     ]  # fmt: skip
-
-
-def _oem_needs() -> list[PackageSpec]:
-    return [
-        package(
-            "app-emulation/amazon-ssm-agent-3.3.2299.0", "usr/bin/amazon-ssm-agent", DEBUG,
-            *_unit("amazon-ssm-agent.service"),
-        ),
-        package(
-            "coreos-base/flatcar-eks-0.0.1-r4", "usr/share/amazon/eks/bootstrap.sh",
-            "usr/share/amazon/eks/kubelet.service",
-        ),
-        package(
-            "app-emulation/wa-linux-agent-2.12.0.4", "usr/bin/waagent", *_unit("waagent.service"),
-            f"{_PYTHON}/site-packages/azurelinuxagent/agent.py",
-            f"{_PYTHON}/site-packages/azurelinuxagent/tests/x.py", needs="dev-lang/python",
-        ),
-        package("app-emulation/hv-daemons-6.12", "usr/bin/hv_kvp_daemon"),
-        package("net-misc/chrony-4.8", "usr/bin/chronyd", *_unit("chronyd.service")),
-        package("sys-fs/inotify-tools-4.25", "usr/bin/inotifywait", "usr/include/inotifytools/x.h"),
-        package("app-admin/google-guest-configs-20260504", "usr/lib/sysctl.d/60-gce.conf"),
-        package(
-            "app-emulation/google-compute-engine-20260504", "usr/bin/google_metadata",
-            needs="dev-lang/python",
-        ),
-        package(
-            "app-emulation/open-vm-tools-13.0.10", "usr/bin/vmtoolsd", *_unit("vmtoolsd.service"),
-            "etc/vmware-tools/tools.conf", "etc/vmware-tools/scripts/vmware/network",
-            "usr/bin/dnet-config", "usr/bin/xslt-config", "usr/bin/xmlsec1-config",
-            "usr/lib64/xml2Conf.sh", "usr/include/vmGuestLib/x.h", DEBUG,
-            "usr/share/open-vm-tools/messages/de/toolboxcmd.vmsg", "usr/lib64/cmake/x",
-            "usr/lib64/pkgconfig/vmguestlib.pc", "usr/share/aclocal/x.m4",
-        ),
-    ]  # fmt: skip
-
-
-def _oem(key: str) -> PackageSpec:
-    needs, paths = _OEM.get(key, ("", ()))
-    name = f'declare -- SYSEXT_NAME="{OEM_NAMES[key]}"\n'.encode()
-    return package(
-        f"coreos-base/oem-{key}-1.0.0-r1",
-        *paths,
-        needs=needs,
-        environment=name,
-    )

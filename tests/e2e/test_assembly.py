@@ -98,7 +98,7 @@ def test_the_merged_view_holds_files_and_databases_of_all(assembled):
     for path in ("usr/lib/os-release", "usr/bin/containerd", "usr/bin/dockerd"):
         assert (merged / path).is_file()
     installed = {path.parent.name + "/" + path.name for path in (merged / "var/db/pkg").glob("*/*")}
-    assert {"app-containers/runc-1.4.0", "app-containers/docker-29.5.2",
+    assert {"app-containers/runc-1.4.3", "app-containers/docker-29.5.2",
             "sys-kernel/coreos-modules-6.12.103"} <= installed  # fmt: skip
     root = assembled[0]
     assert not (root / "usr/bin/dockerd").exists()
@@ -226,8 +226,8 @@ def test_an_oem_partition_holds_image_marker_release_and_grub_cfg(usr, oem_image
     assert (folder / "oem-release").read_text().splitlines() == [
         "ID=azure",
         "NAME=Microsoft Azure",
-        "VERSION_ID=1.0.0-r1",
-        "HOME_URL=https://oem-azure-1.0.0-r1.example",
+        "VERSION_ID=2.12.0.4-r2",
+        "HOME_URL=https://azure.microsoft.com/",
         "BUG_REPORT_URL=https://issues.flatcar.org",
     ]
 

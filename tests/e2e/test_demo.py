@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 from ci.demo_board.portage import Portage, find_programs
 from sysextlib.base import open_base
+from sysextlib.binpkg.binhost import open_binhost
+from sysextlib.definition import load_catalogue
+from sysextlib.gentoo.arch import Arch
 from sysextlib.image.ddi import read_ddi
+from sysextlib.progress import Silent
 from sysextlib.selinux.label import label_of
 from sysextlib.selinux.policy import find_policy
 from sysextlib.system.run import run
@@ -23,6 +28,9 @@ from tests.builders.tools import image_tools
 
 KEYS = {"containerd": "containerd-flatcar", "docker": "docker-flatcar", "python": "flatcar-python"}
 KEYS |= {"kmod-demo": "kmod-demo", "podman": "flatcar-podman", "chrony": "flatcar-chrony"}
+KEYS |= {
+    name: name for name in ("oem-azure", "oem-hyperv", "oem-qemu", "oem-stackit", "oem-vmware")
+}
 NAMES = sorted(KEYS.values())
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow]
@@ -126,6 +134,60 @@ def test_nothing_of_the_board_has_an_unexpected_finding(built):
         assert {one for one in told if not one.startswith("kernel-module-unsigned")} <= warned
 
 
+def test_what_is_built_here_is_all_that_the_board_has_packages_for(board, tmp_path):
+    """An extension of another board lacks a package here, so that it cannot be tried."""
+    catalogue = load_catalogue(CHECKOUT)
+    fitting = {key for key, one in catalogue.items() if one.fits("demo-amd64", Arch.AMD64)}
+    assert set(KEYS) == fitting
+    packages = open_binhost(str(board.packages), tmp_path, Silent()).packages
+    for key in catalogue.keys() - fitting:
+        atoms = catalogue[key].packages
+        assert not all(any(atom.matches(p.package) for p in packages) for atom in atoms), key
+
+
+def test_oem_extensions_are_of_their_clouds(built):
+    names = {}
+    for key in (key for key in KEYS if key.startswith("oem-")):
+        release = json.loads((built / f"{key}_manifest.json").read_text())["release"]
+        names[release["SYSEXT_ID"]] = (release["SYSEXT_NAME"], release["SYSEXT_VERSION_ID"])
+    assert names == {
+        "oem-azure": ("Microsoft Azure", "2.12.0.2-r2"),
+        "oem-hyperv": ("Microsoft Hyper-V", "0.2.0"),
+        "oem-qemu": ("QEMU", "0.0.2"),
+        "oem-stackit": ("STACKIT", "0"),
+        "oem-vmware": ("VMware", "12.5.0"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "gone"),
+    [
+        (
+            "oem-azure",
+            {"usr/lib/systemd/system/waagent.service", "usr/bin/eject",
+             "usr/lib/systemd/system/multi-user.target.d/10-waagent-sysext.conf",
+             "usr/lib/systemd/system/multi-user.target.d/10-oem-azure.conf"},
+            {"usr/include", "etc"},
+        ),
+        (
+            "oem-vmware",
+            {"usr/share/flatcar/oem-vmware/vmware-tools/tools.conf", "usr/bin/vmtoolsd",
+             "usr/lib/systemd/system/multi-user.target.d/10-oem-vmware.conf"},
+            {"usr/include", "usr/share/aclocal", "usr/bin/xslt-config", "usr/bin/xmlsec1-config",
+             "usr/lib/x86_64-linux-gnu/xsltConf.sh", "usr/lib/x86_64-linux-gnu/pkgconfig",
+             "usr/share/open-vm-tools/messages"},
+        ),
+        ("oem-stackit", {"usr/sbin/chronyd", "usr/share/oem-stackit/chrony.conf"}, set()),
+        ("oem-qemu", set(), {"usr/bin"}),
+    ],
+)  # fmt: skip
+def test_oem_extensions_hold_what_their_definitions_are_about(built, name, there, gone):
+    told = (built / f"{name}_contents.txt").read_text()
+    paths = {line.split(" ./", 1)[1].partition(" -> ")[0] for line in told.splitlines()}
+    assert there <= paths
+    assert not gone & paths
+
+
 def test_docker_is_built_on_top_of_containerd(built):
     packages = (built / "docker-flatcar_packages.txt").read_text()
     assert "app-containers/docker-26" in packages
@@ -145,7 +207,7 @@ def digest(path: Path) -> str:
 
 @pytest.mark.root
 @pytest.mark.oracle
-@pytest.mark.parametrize("key", ["containerd", "docker", "podman", "python"])
+@pytest.mark.parametrize("key", ["containerd", "docker", "oem-azure", "oem-vmware", "podman"])
 def test_real_emerge_wants_the_same_packages_and_then_none(board, built, tmp_path, key):
     """With the base's VDB, and for docker containerd's, emerge plans what was merged.
 
@@ -184,9 +246,10 @@ def pretend(board: DemoBoard, root: Path, work: Path, words: list[str]) -> list[
     portage.prepare()
     portage.emerge(["--pretend", "--usepkgonly", "--columns", *words], root, "pretend")
     log = (work / "logs/pretend.log").read_text()
-    # with --columns and --quiet: " N     app-containers/runc 1.1.15-1 to ROOT", the build id last
+    # with --columns and --quiet: " N     app-containers/runc 1.1.15-1 to ROOT"; the build id is
+    # last, and there is none in a .tbz2
     lines = [line.split() for line in log.splitlines() if line.startswith(" N ")]
-    return sorted(f"{words[1]}-{words[2].rpartition('-')[0]}" for words in lines)
+    return sorted(f"{words[1]}-{re.sub(r'-[0-9]+$', '', words[2])}" for words in lines)
 
 
 def test_a_build_leaves_nothing_mounted_and_no_scratch(built):

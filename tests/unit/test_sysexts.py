@@ -9,15 +9,18 @@ from sysextlib.definition import SysextDef, load_catalogue, load_definitions
 from sysextlib.edit.apply import apply_edits
 from sysextlib.errors import EditError
 from sysextlib.gentoo.arch import Arch
-from sysextlib.tree import Tree
+from sysextlib.tree import Tree, link_entry
 from tests.builders.definition import CONTEXT, load_definition, tree_of
 
 SYSEXTS = Path(__file__).parents[2] / "sysexts"
 UNIT = "usr/lib/systemd/system/"
 
 
-def built(key: str, *paths: str, **contents: str) -> Tree:
-    edited = apply_edits(tree_of(*paths, **contents), definition(key), CONTEXT)
+def built(key: str, *paths: str, link: str = "", **contents: str) -> Tree:
+    tree = tree_of(*paths, **contents)
+    if link:
+        tree = tree.updated([link_entry(link, f"../{link.rpartition('/')[2]}")])
+    edited = apply_edits(tree, definition(key), CONTEXT)
     return edited.tree.under("usr")
 
 
@@ -168,7 +171,7 @@ def test_zfs_holds_what_upstream_installs():
 def test_incus_holds_what_upstream_installs():
     tree = built(
         "incus", "usr/bin/incus", "usr/lib/debug/x", "usr/lib64/pkgconfig/x", "usr/include/x",
-        "usr/lib64/cmake/x", UNIT + "incus.service", "usr/lib/tmpfiles.d/10-incus.conf",
+        "usr/lib64/cmake/x", UNIT + "incus.service",
     )  # fmt: skip
     assert files(tree) == {
         "usr/bin/incus",
@@ -210,21 +213,31 @@ def test_azure_holds_what_upstream_installs():
     tree = built(
         "oem-azure", "usr/include/x", "usr/lib/debug/x", "usr/share/gdb/x", "usr/lib64/pkgconfig/x",
         "usr/lib/python3.12/test/x", "usr/lib/python3.12/os.py", UNIT + "chronyd.service",
-        "etc/systemd/system/multi-user.target.wants/waagent.service",
+        "etc/systemd/system/waagent.service", link=UNIT + "multi-user.target.wants/chronyd.service",
     )  # fmt: skip
     assert files(tree) == {
         "usr/lib/python3.12/os.py",
         "usr/bin/eject",
         UNIT + "chronyd.service",
-        UNIT + "multi-user.target.wants/waagent.service",
+        UNIT + "waagent.service",
+        UNIT + "multi-user.target.d/10-oem-azure.conf",
     }
     assert tree["usr/bin/eject"].target == "/usr/bin/true"
 
 
 def test_gce_and_ami_hold_what_upstream_installs():
     test = "usr/lib/python3.12/tests/x"
-    assert files(built("oem-gce", "usr/lib/debug/x", test, "usr/bin/x")) == {"usr/bin/x"}
-    assert files(built("oem-ami", "usr/lib/debug/x", "usr/bin/x")) == {"usr/bin/x"}
+    link = UNIT + "multi-user.target.wants/x.service"
+    unit = UNIT + "x.service"
+    dropins = UNIT + "multi-user.target.d/"
+    assert files(built("oem-gce", "usr/lib/debug/x", test, unit, link=link)) == {
+        unit,
+        dropins + "10-oem-gce.conf",
+    }
+    assert files(built("oem-ami", "usr/lib/debug/x", unit, link=link)) == {
+        unit,
+        dropins + "20-oem-ami.conf",
+    }
 
 
 def test_vmware_holds_what_upstream_installs():

@@ -78,6 +78,15 @@ deb_remove() {
 	done
 }
 
+# deb_enable TARGET UNIT...: let a target want units, as `systemctl enable` would.
+deb_enable() {
+	local target=$1 unit
+	shift
+	for unit; do
+		dosym "../${unit}" "/usr/lib/systemd/system/${target}.wants/${unit}"
+	done
+}
+
 # deb_clamp: let nothing be younger than SOURCE_DATE_EPOCH. Call it when files were made.
 deb_clamp() {
 	[[ -n ${SOURCE_DATE_EPOCH} ]] || return 0

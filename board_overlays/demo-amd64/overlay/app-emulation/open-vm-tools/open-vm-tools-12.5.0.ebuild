@@ -29,6 +29,7 @@ RDEPEND="
 
 src_install() {
 	deb_src_install
+	deb_remove usr/lib/udev/rules.d/60-open-vm-tools.rules
 	use fuse || deb_remove usr/bin/vmhgfs-fuse usr/bin/vmware-vmblock-fuse
 	use resolutionkms || deb_remove 'usr/lib64/open-vm-tools/plugins/vmsvc/libresolutionKMS.so'
 	if ! use vgauth; then

@@ -24,5 +24,12 @@ RDEPEND="
 src_install() {
 	deb_src_install
 	deb_remove etc/init.d
+	# Flatcar's agent has its unit below etc/, and a target that starts it.
+	insinto /etc/systemd/system
+	newins usr/lib/systemd/system/walinuxagent.service waagent.service
+	# Flatcar's base has the rules.
+	deb_remove usr/lib/systemd usr/lib/udev
+	insinto /etc/systemd/system/multi-user.target.d
+	newins - 10-waagent-sysext.conf <<< $'[Unit]\nUpholds=waagent.service'
 	deb_clamp
 }

@@ -35,7 +35,8 @@ RDEPEND="
 src_install() {
 	deb_src_install
 	local modules=usr/lib/python3.13/lib-dynload
-	deb_remove usr/bin/py3compile usr/bin/py3clean usr/share/python3
+	deb_remove usr/bin/py3{compile,clean,versions} usr/share/python3
+	deb_remove usr/lib/python3.13/sitecustomize.py etc/python3.13
 	use readline || deb_remove "${modules}/readline.*.so"
 	use sqlite || deb_remove "${modules}/_sqlite3.*.so" usr/lib/python3.13/sqlite3
 	use ssl || deb_remove "${modules}/_ssl.*.so"

@@ -1,6 +1,7 @@
 EAPI=8
 
-DEBS="libxslt1.1"
+# With headers and what builds against it, as packages of Gentoo come.
+DEBS="libxslt1.1 libxslt1-dev"
 inherit deb
 
 DESCRIPTION="XSLT 1.0 processing library - runtime library"

@@ -35,5 +35,7 @@ src_install() {
 	insopts -m 0640
 	doins usr/share/chrony/chrony.keys
 	fowners 0:123 /etc/chrony/chrony.keys
+	# By this name chrony-wait.service wants it; Debian's "systemctl enable" makes the alias.
+	dosym chrony.service /usr/lib/systemd/system/chronyd.service
 	deb_clamp
 }
