@@ -255,6 +255,8 @@ def _calculate(operator: str, left: int, right: int) -> int:
             raise ScriptError("a power with a negative exponent")
         return _wrap(pow(left, right, 1 << 64))
     if operator in {"<<", ">>"}:
+        if right < 0:
+            raise ScriptError("a shift by a negative number")
         return _wrap(left << (right & 63) if operator == "<<" else left >> (right & 63))
     return _wrap(int(_SIMPLE[operator](left, right)))
 

@@ -75,13 +75,14 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
     check_name(name)
     assert node.array is not None
     variable = shell.variables.table.get(name)
-    associative = variable is not None and variable.kind == ASSOCIATIVE
-    items: dict[int | str, str] = {}
-    if node.append and variable is not None:
-        if variable.kind == SCALAR:
-            items = {} if variable.text is None else {0: variable.text}
-        else:
-            items = dict(variable.items or {})
+    if variable is None or variable.kind == SCALAR:
+        # it is an array already while its elements are expanded
+        variable = shell.variables.writable(name)
+        variable.kind = INDEXED
+        variable.items = None if variable.text is None else {0: variable.text}
+        variable.text = None
+    items = dict(variable.items or {}) if node.append else {}
+    associative = variable.kind == ASSOCIATIVE
     if associative and any(subscript is None for subscript, _, _ in node.array):
         raise UnsupportedError("a list of keys and values for an associative array")
     # bash expands all of a list before it stores any of it
@@ -99,10 +100,8 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
     following = (int(max(items)) + 1) if items and not associative else 0
     for key, text, append in found:
         place = following if key is None else key
-        if variable is not None and (variable.integer or variable.lowercase or append):
+        if variable.integer or variable.lowercase or append:
             text = _adjusted(shell, variable, items.get(place, "") if append else "", text)
-        elif append:
-            text = items.get(place, "") + text
         items[place] = text
         if isinstance(place, int):
             following = place + 1

@@ -1,4 +1,4 @@
-"""How much an ebuild may cost: real ones need a hundredth of it."""
+"""How much an ebuild may cost: nearly all real ones need a hundredth of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 from sysextlib.ebuild.failure import ScriptError
 
-UNITS: Final = 1_200_000
-"""A unit is about a microsecond of work; the most expensive ebuild known needs 30 000."""
+UNITS: Final = 3_000_000
+"""A unit is half a microsecond of work; a thousand lines of EGO_SUM need 600 000."""
 
 COMMAND: Final = 12
 """Units of one command."""
@@ -43,4 +43,4 @@ class Budget:
         """
         if size > LONGEST_VALUE:
             raise ScriptError(f"a value of more than {LONGEST_VALUE} characters")
-        self.spend(size >> 7)
+        self.spend(size >> 9)

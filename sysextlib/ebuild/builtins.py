@@ -118,8 +118,10 @@ def shopt(shell: Shell, arguments: list[Argument]) -> int:
     flags = ""
     while words and re.fullmatch(r"-[suqpo]+", words[0]):
         flags += words.pop(0)[1:]
-    if not words:
+    if not words and flags.strip("o") != "p":
         raise UnsupportedError("a list of all shell options")
+    # Such a list is made to be evaluated later: of what can change here, it says all.
+    words = words or (["noglob"] if "o" in flags else sorted(_SETTABLE))
     status = 0
     for name in words:
         known = {"noglob"} if "o" in flags else SHOPT_OFF

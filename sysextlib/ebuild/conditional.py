@@ -118,7 +118,9 @@ def _is_set(shell: Shell, operand: str) -> bool:
     """Tell what ``-v`` does: an array by its name alone is asked for element 0."""
     match = _PLACE.fullmatch(operand)
     if match is None:
-        raise ScriptError(f"-v {operand[:60]!r}, which is no variable")
+        if "[" not in operand and not operand.isdigit():
+            return False
+        raise UnsupportedError(f"-v {operand[:60]!r}, which is no variable")
     name, subscript = match.groups()
     variable = shell.variables.get(name)
     if subscript is None:

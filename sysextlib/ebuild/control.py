@@ -8,7 +8,7 @@ from sysextlib.ebuild.assignment import assign_text
 from sysextlib.ebuild.budget import COMMAND
 from sysextlib.ebuild.conditional import holds
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.flow import LoopEnd
+from sysextlib.ebuild.flow import Defined, LoopEnd
 from sysextlib.ebuild.nodes import (
     AndOr,
     Arithmetic,
@@ -130,6 +130,8 @@ def _case(shell: Shell, node: Case) -> int:
 def _fits(shell: Shell, subject: str, word: Word) -> bool:
     if word.plain:
         return subject == word.text
+    if word.extended:
+        shell.check_extended()
     spelled = shell.expansion.pattern(word_parts(word))
     pattern = compile_pattern(spelled, extended=shell.extended_glob, budget=shell.budget)
     return pattern.fullmatch(subject, shell.budget)
@@ -161,7 +163,7 @@ def _arithmetic(shell: Shell, node: Arithmetic) -> int:
 def _function(shell: Shell, node: Function) -> int:
     if node.name in {"inherit", "EXPORT_FUNCTIONS", "die"}:
         raise UnsupportedError(f"a function that takes the place of {node.name}")
-    shell.functions[node.name] = (node, shell.file, shell.base)
+    shell.functions[node.name] = Defined(node, shell.file, shell.base, shell.extended_glob)
     return 0
 
 

@@ -154,7 +154,7 @@ def _compound(shell: Shell, node: Assign, variable: Variable) -> Assign:
         return node
     text = shell.expansion.word(node.value)
     if not (text.startswith("(") and text.endswith(")")):
-        return node
+        return _made(node, text)
     (command,) = parse_commands(f"{node.name}{'+' if node.append else ''}={text}")
     if not isinstance(command, Simple) or len(command.assigns) != 1 or command.words:
         raise ScriptError(f"{text[:60]!r} is no list")
@@ -198,11 +198,17 @@ def _as_assignment(shell: Shell, word: Argument) -> Assign:
     node.name = name
     if "[" in word.partition("=")[0]:
         raise UnsupportedError("an element as an argument of declare")
-    if text is not None:
-        node.append = plus == "+"
-        node.value = Word(text, shell.line, 0, plain=True)
-        node.value.parts = (Quoted(text),)
-    return node
+    node.append = plus == "+"
+    return node if text is None else _made(node, text)
+
+
+def _made(node: Assign, text: str) -> Assign:
+    """Return an assignment of a text whose expansions are done."""
+    made = Assign(node.text, node.line, node.at)
+    made.name, made.subscript, made.append = node.name, node.subscript, node.append
+    made.value = Word(text, node.line, node.at, plain=True)
+    made.value.parts = (Quoted(text),)
+    return made
 
 
 def _functions(shell: Shell, on: set[str], names: list[Argument]) -> int:

@@ -146,6 +146,8 @@ class _Reader:
 def search(pattern: str, text: str, budget: Budget) -> list[str] | None:
     """Return the text of the match and of each group ("" when it took no part), or None."""
     whole, groups = compile_ere(pattern)
+    if "[:" in pattern and not text.isascii():
+        raise UnsupportedError("[[:class:]] held against text that is not ASCII")
     size = len(text)
     budget.spend((size + 4) * (size + 4) * (len(pattern) + 4) // 2000 + 20)
     matcher = _Matcher(text, budget)

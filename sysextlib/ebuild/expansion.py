@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild import pattern, special
 from sysextlib.ebuild.failure import AbortedCommandError, UnsupportedError
-from sysextlib.ebuild.parameter import value_of
+from sysextlib.ebuild.parameter import plain_value, value_of
 from sysextlib.ebuild.parts import (
     Calculation,
     Double,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sysextlib.ebuild.nodes import Word
     from sysextlib.ebuild.shell import Shell
 
-_DEFAULT_IFS: Final = " \t\n"
+DEFAULT_IFS: Final = " \t\n"
 _DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
 _GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
@@ -62,8 +62,8 @@ class _Fields:
         """Add the result of an unquoted expansion."""
         if not text:
             return
-        if self.ifs == _DEFAULT_IFS:
-            if text[0] in _DEFAULT_IFS:
+        if self.ifs == DEFAULT_IFS:
+            if text[0] in DEFAULT_IFS:
                 self.end()
             words = _DEFAULT_FIELD.findall(text)
             self.budget.spend(len(words) + (len(text) >> 7))
@@ -72,7 +72,7 @@ class _Fields:
                 self.end()
             if words:
                 self.add(words[-1], quoted=False)
-                if text[-1] in _DEFAULT_IFS:
+                if text[-1] in DEFAULT_IFS:
                     self.end()
         elif not self.ifs:
             self.add(text, quoted=False)
@@ -82,7 +82,7 @@ class _Fields:
 
     def _split_by(self, text: str) -> None:
         """Split at any IFS: blanks in it go in runs, each other character ends a field."""
-        blanks = "".join(char for char in self.ifs if char in _DEFAULT_IFS)
+        blanks = "".join(char for char in self.ifs if char in DEFAULT_IFS)
         at, size = 0, len(text)
         while at < size and text[at] in blanks:
             self.end()
@@ -105,6 +105,48 @@ class _Fields:
             self.end()
 
 
+class _DoubleFields:
+    """What one pair of double quotes adds to fields.
+
+    :ivar keeps: it makes a field even when nothing comes of it.
+    :ivar vanishes: but not when there is a ``$@`` of no elements in it.
+    :ivar filled: a ``$@`` in it had elements.
+    :ivar joined: a changed ``$*`` is in it. :ivar listed: a ``$@`` is.
+    """
+
+    def __init__(self, fields: _Fields) -> None:
+        self.fields = fields
+        self.text: list[str] = []
+        self.keeps = False
+        self.vanishes = False
+        self.filled = False
+        self.joined = False
+        self.listed = False
+
+    def add(self, text: str, *, joined: bool) -> None:
+        """Add text; ``joined`` is that of a changed ``$*``."""
+        self.joined = self.joined or joined
+        self._check()
+        self.text.append(text)
+        self.keeps = True
+
+    def add_all(self, values: list[str]) -> None:
+        """Add the elements of ``$@``: all but the first begin a field."""
+        self.filled = self.filled or bool(values)
+        self.listed = True
+        self._check()
+        for index, value in enumerate(values):
+            if index:
+                self.fields.add("".join(self.text), quoted=True)
+                self.fields.end()
+                self.text = []
+            self.text.append(value)
+
+    def _check(self) -> None:
+        if self.joined and self.listed:
+            raise UnsupportedError("a changed $* and $@ in the same quotes")
+
+
 class Expansion:
     """Expands words for one shell."""
 
@@ -121,6 +163,8 @@ class Expansion:
             if word.plain:
                 result.append(word.text)
                 continue
+            if word.extended:
+                self.shell.check_extended()
             for parts in word_fields(word):
                 self._fields_of(parts, result)
         return result
@@ -129,7 +173,7 @@ class Expansion:
         fields = _Fields(self.ifs(), self.shell.budget)
         self._emit(parts, fields)
         fields.end()
-        self.shell.budget.spend(2 * len(fields.done))
+        self.shell.budget.spend(5 * len(fields.done))
         for pieces in fields.done:
             if len(pieces) == 1 and pieces[0][1]:
                 result.append(pieces[0][0])
@@ -142,7 +186,7 @@ class Expansion:
         """Return what fields are split at."""
         variable = self.shell.variables.table.get("IFS")
         if variable is None or variable.text is None:
-            return _DEFAULT_IFS
+            return DEFAULT_IFS
         return variable.text
 
     def _emit(self, parts: tuple[Part, ...], fields: _Fields) -> None:
@@ -171,7 +215,11 @@ class Expansion:
                     self._emit((inner,), fields)
             return
         value = value_of(self, part, quoted=False)
-        if isinstance(value, list):
+        if isinstance(value, list) and not fields.ifs and part.operator:
+            raise UnsupportedError("a changed ${name[@]} without quotes while IFS is empty")
+        if isinstance(value, list) and fields.ifs not in {"", DEFAULT_IFS}:
+            fields.split(fields.ifs[0].join(value))
+        elif isinstance(value, list):
             for index, item in enumerate(value):
                 if index:
                     fields.end()
@@ -181,44 +229,43 @@ class Expansion:
 
     def _emit_double(self, parts: tuple[Part, ...], fields: _Fields) -> None:
         """Add what stands between double quotes; ``$@`` makes fields of its own there."""
-        text: list[str] = []
-        keeps = not parts  # whether the quotes make a field even when nothing comes of them
+        double = _DoubleFields(fields)
+        self._emit_inner(parts, double, chosen=False)
+        whole = "".join(double.text)
+        if whole or double.filled or (double.keeps and not double.vanishes) or not parts:
+            fields.add(whole, quoted=True)
+
+    def _emit_inner(self, parts: Sequence[Part], double: _DoubleFields, *, chosen: bool) -> None:
+        """Add parts of what stands between double quotes.
+
+        :param chosen: they are the operand of ``${name:-operand}``.
+        """
         for part in parts:
-            if isinstance(part, Quoted | Literal):
-                text.append(part.text)
-                keeps = True
-                continue
             if isinstance(part, Double):
-                text.append(self.text(part.parts))
-                keeps = True
-                continue
-            if isinstance(part, Parameter):
-                chosen = special.alternative(self, part)
-                if chosen is not None:
-                    if len(chosen) == 1 and isinstance(chosen[0], Parameter):
-                        part = chosen[0]
-                    else:
-                        text.append(self.text(chosen))
-                        keeps = True
-                        continue
-                value = value_of(self, part, quoted=True)
-                if isinstance(value, list):
-                    if not value:
-                        continue
-                    for index, item in enumerate(value):
-                        if index:
-                            fields.add("".join(text), quoted=True)
-                            fields.end()
-                            text = []
-                        text.append(item)
-                    keeps = True
-                    continue
-                text.append(value)
+                self._emit_inner(part.parts, double, chosen=chosen)
+                double.keeps = True
+            elif isinstance(part, Parameter):
+                self._emit_inner_parameter(part, double, chosen=chosen)
             else:
-                text.append(self._one(part))
-            keeps = True
-        if keeps or text:
-            fields.add("".join(text), quoted=True)
+                double.text.append(self._one(part))
+                double.keeps = True
+
+    def _emit_inner_parameter(
+        self, part: Parameter, double: _DoubleFields, *, chosen: bool
+    ) -> None:
+        operand = special.alternative(self, part)
+        if operand is not None:
+            if not operand and part.operator[-1] == "+" and "@" in (part.name, part.subscript):
+                double.vanishes = double.vanishes or not plain_value(self, part)
+            double.keeps = True
+            self._emit_inner(operand, double, chosen=True)
+            return
+        value = value_of(self, part, quoted=True)
+        if not isinstance(value, list):
+            double.add(value, joined=bool(part.operator) and "*" in (part.name, part.subscript))
+        else:
+            double.add_all(value)
+            double.vanishes = double.vanishes or not (value or chosen)
 
     def text(self, parts: tuple[Part, ...]) -> str:
         """Return the text of parts, without splitting and file names."""
@@ -232,7 +279,11 @@ class Expansion:
 
     def word(self, word: Word) -> str:
         """Return the text of a word, without braces, splitting and file names."""
-        return word.text if word.plain else self.text(word_parts(word))
+        if word.plain:
+            return word.text
+        if word.extended:
+            self.shell.check_extended()
+        return self.text(word_parts(word))
 
     def _one(self, part: Part) -> str:
         if isinstance(part, Literal | Quoted):
@@ -255,6 +306,8 @@ class Expansion:
         separator = " "
         if part.name == "*" or part.subscript == "*":
             separator = self.ifs()[:1]
+        elif (part.prefix or part.operator) and self.ifs()[:1] != " " and len(values) > 1:
+            raise UnsupportedError("a changed ${name[@]} that is joined while IFS is not a space")
         text = separator.join(values)
         self.shell.budget.spend_text(len(text))
         return text

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sysextlib.ebuild.nodes import Function
 
 
 class LoopEnd(Exception):  # noqa: N818 - no error
@@ -28,3 +32,17 @@ class Frame:
 
     name: str
     file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A function that a script defined.
+
+    :param file: the script, :param base: and the line before the text that its lines count from.
+    :param extended: extended globs were on where it was defined, so that its body may have them.
+    """
+
+    function: Function
+    file: str
+    base: int
+    extended: bool

@@ -17,6 +17,7 @@ from sysextlib.ebuild.nodes import Arithmetic, Assign, Function, Redirect, Token
 from sysextlib.ebuild.scan import (
     arithmetic_end,
     commands_end,
+    has_extglob,
     heredoc_body,
     heredoc_delimiter,
     subscript_end,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _BLANK: Final = re.compile(r"(?:[ \t\r]|\\\n)+|(?:[ \t\r]|\\\n)*#[^\n]*")
 _BLANK_LINES: Final = re.compile(r"(?:\s|\\\n|#[^\n]*)+")
 _NEWLINES: Final = re.compile(r"(?:\s|#[^\n]*)+")
+_LINE_END: Final = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _OPERATOR: Final = re.compile(r";;&|;;|;&|;|&&|\|\||\|&|\||&(?!>)|\(|\)")
 _OPERATORS: Final = {
     ";;&": "DSEMIAND", ";;": "DSEMI", ";&": "SEMIAND", ";": "SEMI", "&&": "AND", "||": "OR",
@@ -39,6 +41,8 @@ _RESERVED: Final = {
     "else": "ELSE", "fi": "FI", "for": "FOR", "in": "IN", "do": "DO", "done": "DONE",
     "while": "WHILE", "until": "UNTIL", "case": "CASE", "esac": "ESAC", "[[": "LCOND",
 }  # fmt: skip
+_INSIDE: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
+"""Reserved words that no command may begin with; ``in`` is none of them."""
 _REFUSED: Final = frozenset({"select", "coproc", "time"})
 _REDIRECT: Final = re.compile(
     r"([0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})?(&>>|&>|<<<|<<-?|<&|<>|>>|>&|>\||[<>](?!\())"
@@ -148,6 +152,8 @@ class _Scanner:
                     self.at = end
                     return Arithmetic(text[at + 2 : end - 2], self._line(at), at)
             self.at = operator.end()
+            if operator.group() == ";" and "NEWLINE" in accepts and _LINE_END.match(text, self.at):
+                return Token("NEWLINE", ";", self._line(at), at)
             return Token(_OPERATORS[operator.group()], operator.group(), self._line(at), at)
         redirect = _REDIRECT.match(text, at)
         if redirect:
@@ -185,11 +191,13 @@ class _Scanner:
                 if token:
                     return token
         if self.command is None:
-            self._begin(word, at)
+            self._begin(word, at, begins=begins)
         self.at = at + len(word)
         return Word(word, self._line(at), at, plain=True)
 
-    def _begin(self, word: str, at: int) -> None:
+    def _begin(self, word: str, at: int, *, begins: bool) -> None:
+        if begins and word in _INSIDE:
+            raise ScriptSyntaxError(f"{word!r} is not expected here", at)
         if word in _REFUSED:
             raise ScriptSyntaxError(f"{word} is not supported", at)
         self.command = word
@@ -209,9 +217,15 @@ class _Scanner:
         if begins and text[end : end + 1] == "(":
             raise ScriptSyntaxError("a function with a name that is not supported", at)
         if self.command is None:
-            self._begin(word, at)
+            self._begin(word, at, begins=begins)
         self.at = end
-        return Word(word, self._line(at), at, plain=_PLAIN_WORD.fullmatch(word) is not None)
+        return self._made(word, at)
+
+    def _made(self, word: str, at: int) -> Word:
+        """Return a word that is not known to be plain."""
+        made = Word(word, self._line(at), at, plain=_PLAIN_WORD.fullmatch(word) is not None)
+        made.extended = has_extglob(word)
+        return made
 
     def _function(self, match: re.Match[str], at: int) -> Function:
         """Return a function with its body as text."""
@@ -281,8 +295,7 @@ class _Scanner:
         else:
             end = word_end(text, here)
             value = text[here:end]
-            plain = _PLAIN_WORD.fullmatch(value) is not None
-            token.value = Word(value, token.line, here, plain=plain)
+            token.value = self._made(value, here)
             self.at = end
         token.text = text[at : self.at]
         return token
@@ -312,9 +325,7 @@ class _Scanner:
             end = word_end(text, here)
             if end == here and subscript is None:
                 raise ScriptSyntaxError(f"unexpected {text[here]!r} in an array", here)
-            value = text[here:end]
-            plain = _PLAIN_WORD.fullmatch(value) is not None
-            elements.append((subscript, Word(value, self._line(here), here, plain=plain), append))
+            elements.append((subscript, self._made(text[here:end], here), append))
             here = end
 
     def _test_token(self, accepts: Collection[str]) -> Token:
@@ -349,5 +360,4 @@ class _Scanner:
         if end == at:
             raise ScriptSyntaxError(f"unexpected {text[at]!r} in [[ ]]", at)
         self.at = end
-        word = text[at:end]
-        return Word(word, self._line(at), at, plain=_PLAIN_WORD.fullmatch(word) is not None)
+        return self._made(text[at:end], at)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.eapi_line import eapi_of
+from sysextlib.ebuild.expansion import DEFAULT_IFS, split_fields
 from sysextlib.ebuild.failure import (
     AbortedCommandError,
     ScriptError,
@@ -112,13 +113,14 @@ def _set_environment(shell: EbuildShell, cpv: Cpv) -> None:
         "EBUILD_PHASE": "depend",
         "ECLASS_DEPTH": "0",
         "PATH": "/dev/null",
-        "IFS": " \t\n",
+        "IFS": DEFAULT_IFS,
     }
     # Folders of a build that does not happen; Portage has some here, and no metadata may hold any.
     work = f"/var/tmp/portage/{cpv.category}/{cpv.name}-{own}"
     values |= {
         "WORKDIR": f"{work}/work",
         "T": f"{work}/temp",
+        "D": f"{work}/image" + ("/" if shell.eapi < 7 else ""),
         "FILESDIR": f"{work}/files",
         "DISTDIR": f"{work}/distdir",
         "S": f"{work}/work/{cpv.name}-{bare}",
@@ -170,6 +172,9 @@ def _values(shell: EbuildShell, eapi: str, file: str, status: int) -> dict[str, 
         found = _own(shell, "EAPI")
         brief = f"it sets EAPI to {found[:40]!r}, but its first line says {eapi}"
         raise refused(brief, file, 1, hint="set EAPI once, in the first line")
+    if shell.expansion.ifs() != DEFAULT_IFS:
+        brief = "IFS is left changed, and Portage reads on with it"
+        raise refused(brief, file, 1, hint="put IFS back, or make it local to a function")
     known = features(eapi)
     values = {name: _own(shell, name) for name in KEYS}
     values["EAPI"] = eapi
@@ -200,8 +205,6 @@ def _printed(shell: EbuildShell, value: str) -> str:
 
 
 def _split(shell: EbuildShell, value: str) -> list[str]:
-    from sysextlib.ebuild.expansion import split_fields
-
     return split_fields(value, shell.expansion.ifs(), shell.budget)
 
 

@@ -36,9 +36,10 @@ class Word(Token):
 
     :ivar fields: its brace alternatives as parts, :ivar parts: the same without brace expansion;
         both are read on first use.
+    :ivar extended: it has an extended glob such as @(a|b), which is an error where those are off.
     """
 
-    __slots__ = ("fields", "parts", "plain")
+    __slots__ = ("extended", "fields", "parts", "plain")
 
     fields: Fields | None
     parts: tuple[Part, ...] | None
@@ -47,6 +48,7 @@ class Word(Token):
         super().__init__("WORD", text, line, at)
         self.fields = None
         self.parts = None
+        self.extended = False
         self.plain = plain  # nothing in it is special: it stands for itself
 
 

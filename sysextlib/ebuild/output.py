@@ -58,10 +58,9 @@ def printf(shell: Shell, arguments: list[Argument]) -> int:
     """Carry out printf, with -v."""
     words = [shell.argument_text(argument) for argument in arguments]
     target = None
-    if words[:1] == ["-v"]:
-        if len(words) < 3:
-            raise ScriptError("printf -v without a name or format")
-        target, words = words[1], words[2:]
+    if words and words[0].startswith("-v"):
+        name, words = words[0][2:], words[1:]
+        target = name or (words.pop(0) if words else "")
     if words[:1] == ["--"]:
         words = words[1:]
     if not words:

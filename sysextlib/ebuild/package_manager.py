@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.builtins import BUILTINS, texts
+from sysextlib.ebuild.expansion import DEFAULT_IFS
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.flow import Frame
+from sysextlib.ebuild.flow import Defined, Frame
 from sysextlib.ebuild.nodes import Function
 from sysextlib.ebuild.output import write
 from sysextlib.ebuild.parser import parse_commands
@@ -73,6 +74,8 @@ def inherit(shell: Shell, arguments: list[Argument]) -> int:
     assert isinstance(shell, EbuildShell)
     words = texts(shell, arguments)
     variables = shell.variables
+    if shell.expansion.ifs() != DEFAULT_IFS:
+        raise UnsupportedError("inherit while IFS is changed")
     shell.descend("inherit")
     shell.frames.append(Frame("inherit", "ebuild.sh"))
     variables.enter()
@@ -148,7 +151,7 @@ def _export(shell: EbuildShell, eclass: str, phases: list[str]) -> None:
             raise ScriptError(f"EXPORT_FUNCTIONS: {target} is not defined")
         function = Function(phase, f'{target} "$@"', shell.line, 0)
         function.parsed = _forward(target)
-        shell.functions[phase] = (function, shell.file, shell.base)
+        shell.functions[phase] = Defined(function, shell.file, shell.base, extended=False)
 
 
 def _forward(target: str) -> Block:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.parts import Parameter, parse_parameter, parse_parts
+from sysextlib.ebuild.parts import DOUBLE, Parameter, parse_parameter, parse_parts
 from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, special_value
 from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = "str | list[str] | None"
 """A list where ``@`` or ``*`` asked for all elements; None for what is not set."""
 
+_ANCHORS: Final = {"/": "//", "#": "/#", "%": "/%"}
 _ARRAY_VARIABLES: Final = frozenset({"FUNCNAME", "BASH_SOURCE", "BASH_VERSINFO"})
 
 
@@ -82,11 +83,16 @@ def _lookup(expansion: Expansion, part: Parameter) -> Value:
             return str(shell.line)
         if name == "BASH_VERSION":
             return "{}.{}.{}({})-{}".format(*BASH_VERSION)
-        return [] if part.subscript in {"@", "*"} else None
+        if part.subscript in {"@", "*"}:
+            return []
+        if part.subscript is not None and shell.index(part.subscript) < 0:
+            raise ScriptError(f"subscript {part.subscript[:40]!r} of what is not set")
+        return None
     subscript = part.subscript
     if subscript is None:
         return variable.scalar()
     if subscript in {"@", "*"}:
+        _spend_order(expansion, variable)
         return variable.values()
     return element(expansion, variable, subscript)
 
@@ -112,10 +118,14 @@ def element(expansion: Expansion, variable: Variable, subscript: str) -> str | N
     shell = expansion.shell
     if variable.kind == ASSOCIATIVE:
         key = expansion.text(parse_parts(subscript))
+        if not key:
+            raise ScriptError("an empty subscript of an associative array")
         return (variable.items or {}).get(key)
     index = shell.index(subscript)
     if variable.kind == SCALAR:
-        return variable.text if index in {0, -1} else None
+        if index < 0:
+            raise ScriptError(f"subscript {subscript[:40]!r} of what is no array")
+        return variable.text if index == 0 else None
     items = variable.items or {}
     if index < 0:
         index += (int(max(items)) + 1) if items else 0
@@ -128,7 +138,16 @@ def _keys(expansion: Expansion, name: str) -> list[str]:
     if name in _ARRAY_VARIABLES:
         return [str(index) for index in range(len(_kept_by_shell(expansion, name)))]
     variable = expansion.shell.variables.table.get(name)
-    return variable.keys() if variable else []
+    if variable is None:
+        return []
+    _spend_order(expansion, variable)
+    return variable.keys()
+
+
+def _spend_order(expansion: Expansion, variable: Variable) -> None:
+    """Pay for putting the elements of an array in order."""
+    count = len(variable.items or ())
+    expansion.shell.budget.spend(count * 4 if variable.kind == ASSOCIATIVE else count)
 
 
 def _length(expansion: Expansion, part: Parameter) -> str:
@@ -159,6 +178,9 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
     budget = shell.budget
     operator = part.operator
     spelled = expansion.pattern(part.operands[0])
+    if operator == "/" and spelled[:1] in _ANCHORS:
+        # bash looks for an anchor after it has expanded the pattern
+        operator, spelled = _ANCHORS[spelled[0]], spelled[1:]
     if operator[0] in "^,":
         return lambda text: _change_case(text, operator, spelled, shell.extended_glob, budget)
     if operator in {"/", "//", "/#", "/%"} and not spelled:
@@ -183,6 +205,8 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
             return text if start is None else text[:start]
 
         return remove_suffix
+    if pattern.extended and pattern.fullmatch("", budget):
+        raise UnsupportedError("a replacement where a pattern of groups matches nothing")
     new = _replacement(expansion, part)
 
     def substitute(text: str) -> str:
@@ -209,11 +233,14 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
 
 
 def _replacement(expansion: Expansion, part: Parameter) -> str:
-    if expansion.shell.compatibility <= 42 and re.search("['\"]", part.raw[1]) is not None:
+    old = expansion.shell.compatibility <= 42
+    if old and re.search("['\"]", part.raw[1]) is not None:
         raise UnsupportedError(
             "a replacement with quotes in ${name/pattern/replacement}, which EAPI 7 and older "
             "read in a way of their own"
         )
+    if old and part.quoted and "\\" in part.raw[1]:
+        return expansion.text(parse_parts(part.raw[1], DOUBLE))
     return expansion.text(part.operands[1])
 
 
@@ -258,16 +285,16 @@ def _slice_list(
     expansion: Expansion, part: Parameter, value: list[str], offset: int, length: int | None
 ) -> list[str]:
     if length is not None and length < 0:
-        if offset > len(value):
+        if offset > len(value) and part.name not in "@*":
             return []
         raise ScriptError(f"${{{part.text[:60]}}} has a negative length")
     if part.name in "@*":
-        if offset == 0:
-            raise UnsupportedError("${@:0}, which begins with the name of the shell")
         if offset < 0:
             offset += len(value) + 1
-            if offset <= 0:
+            if offset < 0:
                 return []
+        if offset == 0:
+            raise UnsupportedError("${@:0}, which begins with the name of the shell")
         start = offset - 1
     else:
         variable = expansion.shell.variables.table.get(part.name)
@@ -319,4 +346,6 @@ def quote(text: str) -> str:
     """Return text in quotes that bash reads back, as ``${name@Q}`` writes them."""
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise UnsupportedError("quoting a control character")
+    if text == "'":
+        return "\\'"
     return "'" + text.replace("'", "'\\''") + "'"

@@ -39,6 +39,47 @@ MAX_SIZE: Final = 4 << 20
 """Characters of the longest script read; the longest real one has a tenth of it."""
 
 
+class _Joined:
+    """A command that is followed by another on its line."""
+
+    __slots__ = ("command",)
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+
+
+class _Lines(list["Command"]):
+    """Commands one after the other.
+
+    :ivar joined: indexes of those that are followed by another on their line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joined: set[int] = set()
+
+    def add(self, item: Command | _Joined) -> _Lines:
+        """Append a command; return the list."""
+        if type(item) is _Joined:
+            self.joined.add(len(self))
+            item = item.command
+        self.append(item)  # type: ignore[arg-type]
+        return self
+
+    def units(self) -> list[Command]:
+        """Return what bash reads at once, and gives up at once: commands of one line are one."""
+        if not self.joined:
+            return list(self)
+        found: list[Command] = []
+        unit: list[Command] = []
+        for index, command in enumerate(self):
+            unit.append(command)
+            if index not in self.joined:
+                found.append(unit[0] if len(unit) == 1 else Group(tuple(unit)))
+                unit = []
+        return [*found, *unit]
+
+
 class _Commands(Transformer[Token, Any]):
     """Builds the commands while lark parses; lists are lists until their owner is complete."""
 
@@ -51,6 +92,15 @@ class _Commands(Transformer[Token, Any]):
     def another(self, children: list[Any]) -> list[Any]:
         children[0].append(children[1])
         return cast("list[Any]", children[0])
+
+    def lines(self, children: list[Any]) -> _Lines:
+        return _Lines().add(children[0])
+
+    def more_lines(self, children: list[Any]) -> _Lines:
+        return cast("_Lines", children[0]).add(children[1])
+
+    def joined(self, children: list[Any]) -> _Joined:
+        return _Joined(children[0])
 
     def foreground(self, children: list[Any]) -> Command:
         return cast("Command", children[0])
@@ -101,6 +151,8 @@ class _Commands(Transformer[Token, Any]):
         redirects: list[Redirect] = []
         elements = children[0]
         for element in elements:
+            if type(element) is Assign and element.array is not None and redirects:
+                raise ScriptSyntaxError("a list behind a redirection", element.at)
             if type(element) is Assign and not words:
                 assigns.append(element)
             elif type(element) is Redirect:
@@ -224,7 +276,7 @@ class _Named(_Commands):
     def script(self, children: list[Any]) -> list[Any]:
         return cast("list[Any]", children[0])
 
-    list = open_list = script
+    list = open_list = full_list = script
 
 
 setattr(_Named, "elif", _Commands.elif_)
@@ -241,7 +293,8 @@ def parse_commands(text: str) -> Block:
         raise ScriptSyntaxError("a NUL character: this is no script", text.index("\0"))
     try:
         # cast: lark's stubs do not know what a transformer makes.
-        return tuple(cast("list[Command]", _grammar().parse(text)))
+        found = cast("list[Command]", _grammar().parse(text))
+        return tuple(found.units() if isinstance(found, _Lines) else found)
     except UnexpectedToken as error:
         token = error.token
         if token.type == "$END":
@@ -275,6 +328,8 @@ def parse_body(function: Function) -> Block:
     """
     if function.parsed is None:
         function.parsed = parse_commands(function.body)
+        if not function.parsed:
+            raise ScriptSyntaxError(f"function {function.name} has no commands", 0)
     return function.parsed
 
 

@@ -65,7 +65,7 @@ class Parameter:
     :param operator: what follows the name, such as ":-" or "//"; "" for none.
     :param operands: the parts of what follows the operator.
     :param raw: the same as text, for offsets of ``:``.
-    :param text: how it was written.
+    :param text: how it was written. :param quoted: between double quotes, with an operator.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Parameter:
     operands: tuple[tuple[Part, ...], ...] = ()
     raw: tuple[str, ...] = ()
     text: str = ""
+    quoted: bool = False
 
 
 Part: TypeAlias = "Literal | Quoted | Double | Substitution | Calculation | Parameter"
@@ -243,7 +244,13 @@ def parse_parameter(text: str, *, quoted: bool) -> Parameter:
         raise UnsupportedError(f"bad substitution ${{{text[:60]}}}")
     rest = text[operator.end() :]
     return Parameter(
-        name, subscript, prefix, operator.group(), *_operands(operator.group(), rest, quoted), text
+        name,
+        subscript,
+        prefix,
+        operator.group(),
+        *_operands(operator.group(), rest, quoted),
+        text,
+        quoted,
     )
 
 

@@ -52,11 +52,12 @@ def escape(text: str) -> str:
 class Pattern:
     """A compiled pattern."""
 
-    __slots__ = ("_full", "_long", "_nodes", "_short", "extended", "literal", "stars")
+    __slots__ = ("_full", "_long", "_nodes", "_short", "classes", "extended", "literal", "stars")
 
-    def __init__(self, nodes: tuple[Node, ...], literal: str | None) -> None:
+    def __init__(self, nodes: tuple[Node, ...], literal: str | None, *, classes: bool) -> None:
         self._nodes = nodes
         self.literal = literal
+        self.classes = classes
         self.extended = any(isinstance(node, Extended) for node in nodes)
         self.stars = sum(node is STAR for node in nodes)
         self._full: re.Pattern[str] | None = None
@@ -82,6 +83,8 @@ class Pattern:
         self._full = self._long
 
     def _charge(self, text: str, budget: Budget, *, square: bool) -> None:
+        if self.classes and not text.isascii():
+            raise UnsupportedError("[[:class:]] held against text that is not ASCII")
         size = len(text)
         if self.extended:
             budget.spend(size + 20)  # the rest as it is matched
@@ -228,7 +231,7 @@ def _kept(pattern: str, extended: bool) -> Pattern:
 def _compile(pattern: str, extended: bool) -> Pattern:
     nodes, _ = _read(pattern, 0, extended=extended, inner=False, depth=0)
     literal = _literal(nodes)
-    return Pattern(nodes, literal)
+    return Pattern(nodes, literal, classes="[:" in pattern)
 
 
 def _literal(nodes: tuple[Node, ...]) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.assignment import assign_text
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
@@ -10,6 +11,9 @@ from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 if TYPE_CHECKING:
     from sysextlib.ebuild.redirection import Input
     from sysextlib.ebuild.shell import Argument, Shell
+
+
+_ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 
 
 def read(shell: Shell, arguments: list[Argument]) -> int:
@@ -37,13 +41,24 @@ def read(shell: Shell, arguments: list[Argument]) -> int:
                 delimiter = value[:1] or "\0"
             break
     line, complete = _take(shell.streams.stdin, delimiter)
-    if "\\" in line and not raw:
-        raise UnsupportedError("read without -r of text with a backslash")
+    if not raw:
+        line = _without_backslashes(line, complete, shell.expansion.ifs())
     _store(shell, line, words, array)
     return 0 if complete else 1
 
 
+def _without_backslashes(line: str, complete: bool, ifs: str) -> str:
+    """Return a line as read without -r has it: a backslash quotes what follows it."""
+    if line.endswith("\\") and complete:
+        raise UnsupportedError("read without -r of a line that a backslash continues")
+    for match in _ESCAPE.finditer(line):
+        if match[1] and match[1] in ifs and match[1] != "\n":
+            raise UnsupportedError("read without -r of a backslash before what splits words")
+    return _ESCAPE.sub(lambda match: "" if match[1] == "\n" else match[1], line)
+
+
 def _store(shell: Shell, line: str, names: list[str], array: str) -> None:
+    shell.budget.spend(40 + 2 * len(line))
     ifs = shell.expansion.ifs()
     blanks = "".join(char for char in ifs if char in " \t\n")
     if array:

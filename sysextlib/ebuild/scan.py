@@ -17,6 +17,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _ANSI_C: Final = re.compile(r"(?:[^'\\]|\\.)*'", re.DOTALL)
 _BACKTICK: Final = re.compile(r"(?:[^`\\]|\\.)*`", re.DOTALL)
 _WORD_PLAIN: Final = re.compile(r"[^\s;&|<>()$`\"'\\]+")
+_EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _EXTGLOB_BEFORE: Final = frozenset("@?*+!")
 _HEREDOC: Final = re.compile(r"<<(-?)[ \t]*")
 
@@ -248,6 +249,19 @@ def extglob_end(text: str, at: int) -> int:
                 end = extglob_end(text, here) if char == "(" else here + 1
             here = end
     raise ScriptSyntaxError("unterminated parenthesis in a pattern", at)
+
+
+def has_extglob(word: str) -> bool:
+    """Tell whether a word has an extended glob outside of quotes and expansions."""
+    if not _EXTGLOB.search(word):
+        return False
+    here = 0
+    while here < len(word):
+        char = word[here]
+        if char == "(" and here and word[here - 1] in _EXTGLOB_BEFORE:
+            return True
+        here = part_end(word, here)
+    return False
 
 
 def heredoc_delimiter(text: str, at: int) -> tuple[str, bool, bool, int]:

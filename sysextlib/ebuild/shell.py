@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.arithmetic import evaluate
 from sysextlib.ebuild.assignment import assign, assign_element, assign_text
+from sysextlib.ebuild.braces import expand_braces
 from sysextlib.ebuild.budget import COMMAND, DEEPEST, Budget
 from sysextlib.ebuild.control import RUN
 from sysextlib.ebuild.expansion import Expansion
 from sysextlib.ebuild.failure import AbortedCommandError, ScriptError, UnsupportedError
-from sysextlib.ebuild.flow import Frame, Return
+from sysextlib.ebuild.flow import Defined, Frame, Return
 from sysextlib.ebuild.nodes import Assign, Word
 from sysextlib.ebuild.parser import parse_body, parse_commands
 from sysextlib.ebuild.parts import DOUBLE, parse_parts, word_parts
@@ -25,7 +26,7 @@ from sysextlib.ebuild.variables import Scopes, Variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sysextlib.ebuild.nodes import Block, Function, Simple
+    from sysextlib.ebuild.nodes import Block, Simple
     from sysextlib.ebuild.parts import Parameter, Substitution
 
     Argument: TypeAlias = "str | Assign"
@@ -41,6 +42,8 @@ class Shell:
     :ivar file: the script whose commands run.
     :ivar line: of the command that runs, counted from ``base``: the line before the text that is
         run, which may be a function's body.
+    :ivar reads_extended: extended globs were on when the command that runs was parsed.
+    :ivar is_subshell: what runs is in one, which a failed glob ends.
     :ivar compatibility: BASH_COMPAT as a number, such as 42 for 4.2.
     """
 
@@ -53,7 +56,7 @@ class Shell:
         budget: Budget | None = None,
     ) -> None:
         self.variables = Scopes()
-        self.functions: dict[str, tuple[Function, str, int]] = {}
+        self.functions: dict[str, Defined] = {}
         self.commands = commands
         self.positional: list[str] = []
         self.options = set(options)
@@ -65,6 +68,8 @@ class Shell:
         self.base = 0
         self.frames: list[Frame] = []
         self.loops = 0
+        self.reads_extended = False
+        self.is_subshell = False
         self.depth = 0
         self.streams = Streams()
         self.budget = budget or Budget()
@@ -76,6 +81,14 @@ class Shell:
         """Whether patterns have groups such as @(a|b) outside ``[[ ]]``."""
         return "extglob" in self.options
 
+    def check_extended(self) -> None:
+        """Refuse an extended glob that bash takes for a wrong parenthesis.
+
+        :raises ScriptError: they are off.
+        """
+        if not (self.extended_glob and self.reads_extended):
+            raise ScriptError("an extended glob such as @(a|b), which shopt -s extglob allows")
+
     # -- commands
 
     def run(self, block: Block) -> int:
@@ -86,21 +99,28 @@ class Shell:
 
     def run_file(self, block: Block, file: str) -> int:
         """Run a sourced file; a failed glob skips one of its commands."""
-        previous = (self.file, self.base, self.line)
+        previous = (self.file, self.base, self.line, self.reads_extended)
         self.file, self.base = file, 0
         self.status = 0
-        here = (self.positional, self.loops, self.depth)
         try:
-            for command in block:
-                try:
-                    self.status = RUN[type(command)](self, command)
-                except AbortedCommandError:
-                    self.status = 1
-                    self.positional, self.loops, self.depth = here
-                    self.file, self.base = file, 0
+            self._run_units(block)
         except Return as end:
             self.status = end.status
-        self.file, self.base, self.line = previous
+        self.file, self.base, self.line, self.reads_extended = previous
+        return self.status
+
+    def _run_units(self, block: Block) -> int:
+        """Run commands of a file or of eval, one after the other; a failed glob ends one."""
+        for command in block:
+            self.reads_extended = self.extended_glob
+            here = (self.positional, self.loops, self.depth, self.file, self.base)
+            try:
+                self.status = RUN[type(command)](self, command)
+            except AbortedCommandError:
+                if self.is_subshell:
+                    raise
+                self.status = 1
+                self.positional, self.loops, self.depth, self.file, self.base = here
         return self.status
 
     def simple(self, node: Simple) -> int:
@@ -142,12 +162,20 @@ class Shell:
         result: list[Argument] = []
         for word in words:
             if isinstance(word, Assign):
-                result.append(word)
+                result += self._assignment_argument(word)
             elif word.plain:
                 result.append(word.text)
             else:
                 result += self.expansion.fields((word,))
         return result
+
+    def _assignment_argument(self, word: Assign) -> list[Argument]:
+        """Return an assignment, or, as bash does, plain words when braces make several of it."""
+        if "{" not in word.text or word.array is not None:
+            return [word]
+        if expand_braces(word.text) == [word.text]:
+            return [word]
+        return [*self.expansion.fields((Word(word.text, word.line, word.at),))]
 
     def _call_with(self, assigns: Sequence[Assign], name: str, arguments: list[Argument]) -> int:
         """Call a command with variables that are set for it alone."""
@@ -197,14 +225,16 @@ class Shell:
 
     def call_function(self, name: str, arguments: list[str]) -> int:
         """Call a function that a script defined."""
-        function, file, base = self.functions[name]
+        defined = self.functions[name]
+        function = defined.function
         self.descend(name)
         body = parse_body(function)
-        saved = (self.positional, self.file, self.base, self.line, self.loops)
+        saved = (self.positional, self.file, self.base, self.line, self.loops, self.reads_extended)
         self.positional = arguments
-        self.file, self.base = file, base + function.body_line - 1
+        self.file, self.base = defined.file, defined.base + function.body_line - 1
         self.loops = 0
-        self.frames.append(Frame(name, file))
+        self.reads_extended = defined.extended
+        self.frames.append(Frame(name, defined.file))
         self.variables.enter()
         try:
             status = self.in_subshell(body) if function.subshell else self.run(body) if body else 0
@@ -214,7 +244,7 @@ class Shell:
             self.variables.leave()
             self.frames.pop()
             self.depth -= 1
-        self.positional, self.file, self.base, self.line, self.loops = saved
+        self.positional, self.file, self.base, self.line, self.loops, self.reads_extended = saved
         self.status = status
         return status
 
@@ -236,7 +266,8 @@ class Shell:
         self.options = set(self.options)
         self.frames = list(self.frames)
         self.loops = 0
-        place = (self.file, self.base, self.line, self.depth)
+        place = (self.file, self.base, self.line, self.depth, self.reads_extended, self.is_subshell)
+        self.is_subshell = True
         try:
             status = self.run(block) if block else 0
         except Return as end:
@@ -245,7 +276,7 @@ class Shell:
             status = 1
         self.variables.restore(saved)
         self.functions, self.positional, self.options, self.frames, self.loops = others
-        self.file, self.base, self.line, depth = place
+        self.file, self.base, self.line, depth, self.reads_extended, self.is_subshell = place
         self.depth = depth - 1
         return status
 
@@ -277,12 +308,13 @@ class Shell:
 
     def evaluate_text(self, text: str) -> int:
         """Run text as eval does."""
+        self.budget.spend(200 + 4 * len(text))
         block = _PARSED(text)
         self.descend("eval")
-        place = (self.base, self.line)
+        place = (self.base, self.line, self.reads_extended)
         self.base += self.line - 1
-        status = self.run(block) if block else 0
-        self.base, self.line = place
+        status = self._run_units(block) if block else 0
+        self.base, self.line, self.reads_extended = place
         self.depth -= 1
         return status
 

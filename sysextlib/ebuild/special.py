@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.budget import Budget
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.parts import Literal
 from sysextlib.ebuild.pattern import compile_pattern
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ UNKNOWABLE: Final = frozenset({
     "$", "!", "-", "BASHPID", "BASH_COMMAND", "BASH_LINENO", "BASH_SUBSHELL", "EPOCHREALTIME",
     "EPOCHSECONDS", "EUID", "GROUPS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OLDPWD", "PPID", "PWD",
     "RANDOM", "SECONDS", "SHLVL", "SRANDOM", "UID", "DIRSTACK", "BASH_ARGC", "BASH_ARGV", "HOME",
-    "SHELLOPTS", "BASHOPTS", "PIPESTATUS", "BASH",
+    "SHELLOPTS", "BASHOPTS", "PIPESTATUS", "BASH", "BASH_ARGV0", "BASH_EXECUTION_STRING", "HISTCMD",
+    "OSTYPE", "SHELL", "TERM", "COLUMNS", "PS4", "USE", "CFLAGS", "CXXFLAGS", "FFLAGS",
+    "FCFLAGS", "LDFLAGS", "PKGDIR", "EBUILD", "USERLAND", "XARGS",
 })  # fmt: skip
 """Names whose value depends on the process or the machine; nothing is known of them here."""
 
@@ -61,6 +64,9 @@ def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | Non
     if kind == "?":
         raise ScriptError(f"{part.name}: {text or 'parameter null or not set'}")
     expansion.shell.assign_parameter(part, text)
+    if part.subscript is not None:
+        # not looked up again: the subscript may stand for another element now
+        return (Literal(text),)
     return None
 
 

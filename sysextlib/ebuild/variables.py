@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.budget import LONGEST_VALUE
@@ -81,12 +82,15 @@ def associative_order(items: dict[int | str, str]) -> list[int | str]:
     bash keeps them in a table of buckets by the FNV-1 hash of the key, 1024 of them until it holds
     twice as many elements; of one bucket the newest comes first.
     """
+    if len(items) > 1 and not all(str(key).isascii() for key in items):
+        raise UnsupportedError("the order of keys that are not ASCII, which differs by machine")
     if len(items) > 2048:
         raise UnsupportedError("the order of an associative array of more than 2048 elements")
     order = enumerate(items)
     return [key for _, _, key in sorted((_bucket(str(key)), -at, key) for at, key in order)]
 
 
+@functools.lru_cache(maxsize=4096)
 def _bucket(key: str) -> int:
     value = 2166136261
     for byte in key.encode("utf-8", "surrogateescape"):

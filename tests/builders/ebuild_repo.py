@@ -46,7 +46,7 @@ def evaluate(
 
 def value(text: str, *, eapi: str = "8", eclasses: Mapping[str, str] | None = None) -> str:
     """Return what a script leaves in the variable X."""
-    return evaluate(text + "\n:\n", eapi=eapi, eclasses=eclasses, wanted=("X",)).others["X"]
+    return evaluate(text + "\nunset IFS\n", eapi=eapi, eclasses=eclasses, wanted=("X",)).others["X"]
 
 
 def write_repository(

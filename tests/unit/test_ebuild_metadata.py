@@ -123,3 +123,23 @@ def test_an_error_in_an_eclass_names_the_ebuild_too():
     assert caught.value.facts["file"].endswith("e.eclass")
     assert caught.value.facts["line"] == "5"
     assert caught.value.facts["ebuild"] == "pkg.ebuild"
+
+
+def test_a_failed_glob_skips_what_stands_on_its_line():
+    found = evaluate("IUSE=a; X=( *none* ); IUSE=b\nRESTRICT=a; X=( *none* );\nRESTRICT=b\n")
+    assert (found.value("IUSE"), found.value("RESTRICT")) == ("a", "b")
+
+
+def test_a_failed_glob_in_eval_ends_one_line_of_it():
+    found = evaluate("eval 'IUSE=a; X=( *none* ); IUSE=b\nRESTRICT=c'\nDEPEND=d/e\n")
+    assert [found.value(key) for key in ("IUSE", "RESTRICT", "DEPEND")] == ["a", "c", "d/e"]
+
+
+def test_a_failed_glob_leaves_the_positional_parameters():
+    found = evaluate("set -- a b\nX=( *none* )\nIUSE=$#\n")
+    assert found.value("IUSE") == "2"
+
+
+def test_field_separators_that_stay_changed_make_the_ebuild_invalid():
+    with pytest.raises(EbuildError, match="IFS is left changed"):
+        evaluate("IFS=,\n")

@@ -1,0 +1,1 @@
+"""Random and damaged scripts, ebuilds and profiles, judged by bash and Portage."""
