@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sysextlib.tree import Kind
@@ -27,18 +28,25 @@ class LinkLoopError(ValueError):
         self.way = " -> ".join(f"/{step}" for step in way[:10])
 
 
+@dataclass(slots=True)
+class _Way:
+    """The links that are being followed, and how many were, to one part of a path."""
+
+    following: list[str] = field(default_factory=list)
+    followed: int = 0
+
+
 class RealPaths:
     """Follows symlinks as the kernel would below a root: "/" and ".." never leave it.
 
-    Results are remembered; call ``forget`` after adding a symlink to what ``lookup`` sees.
+    Threads may share it. Results are remembered; call ``forget`` after adding a symlink to what
+    ``lookup`` sees.
     """
 
     def __init__(self, lookup: Callable[[str], Entry | None]) -> None:
         """Follow what ``lookup`` finds at a path whose leading parts are real directories."""
         self._lookup = lookup
         self._known: dict[str, str] = {"": ""}
-        self._following: list[str] = []
-        self._followed = 0  # symlinks since the first of ``_following``
 
     def forget(self) -> None:
         """Forget what was resolved so far."""
@@ -56,7 +64,7 @@ class RealPaths:
             ahead.append(path)
             path = path.rpartition("/")[0]
         for path in reversed(ahead):
-            known = self._known[path] = self._step(known, path.rpartition("/")[2])
+            known = self._known[path] = self._step(known, path.rpartition("/")[2], _Way())
         return known
 
     def place(self, path: str, *, follow: bool = False) -> str:
@@ -76,26 +84,27 @@ class RealPaths:
 
         :raises LinkLoopError: symlinks form a loop, or are too many.
         """
+        return self._target(path, target, None)
+
+    def _target(self, path: str, target: str, way: _Way | None) -> str:
+        """Follow a link on the way to a path, or, without one, each part for itself."""
         current = "" if target.startswith("/") else path.rpartition("/")[0]
         for part in target.split("/"):
             if part == "..":
                 current = current.rpartition("/")[0]
             elif part not in {"", "."}:
-                current = self._step(current, part)
+                current = self._step(current, part, way or _Way())
         return current
 
-    def _step(self, folder: str, name: str) -> str:
+    def _step(self, folder: str, name: str, way: _Way) -> str:
         path = f"{folder}/{name}" if folder else name
         entry = self._lookup(path)
         if entry is None or entry.kind is not Kind.SYMLINK:
             return path
-        if not self._following:
-            self._followed = 0
-        if path in self._following or self._followed >= LINK_LIMIT:
-            raise LinkLoopError(path, [*self._following, path])
-        self._followed += 1
-        self._following.append(path)
-        try:
-            return self.target(path, entry.target)
-        finally:
-            self._following.pop()
+        if path in way.following or way.followed >= LINK_LIMIT:
+            raise LinkLoopError(path, [*way.following, path])
+        way.followed += 1
+        way.following.append(path)
+        real = self._target(path, entry.target, way)
+        way.following.pop()
+        return real

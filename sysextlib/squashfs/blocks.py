@@ -10,6 +10,7 @@ import lzma
 import os
 import stat
 import struct
+import threading
 import zlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ _SUPERBLOCK = struct.Struct("<4sIIIIHHHHHHQQQQQQQQ")
 
 
 class Blocks:
-    """An open squashfs image, as blocks of bytes at known places."""
+    """An open squashfs image, as blocks of bytes at known places; threads may share it."""
 
     def __init__(self, image: Path, what: str) -> None:
         """Open ``image`` and read its superblock and the table of owners.
@@ -93,6 +94,7 @@ class Blocks:
         self._unpack = self._decompressor(compressor)
         self._metadata: dict[int, tuple[bytes, int]] = {}
         self._fragment_blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
         self.owners = self._read_ids(ids)
         self._fragment_table = fragments
         self.xattr_table = xattrs
@@ -106,8 +108,12 @@ class Blocks:
         if number == 6:
             import zstandard  # most images are gzip and never need it
 
-            context = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-            return lambda data, limit: context.stream_reader(data).read(limit)
+            def unpack(data: bytes, limit: int) -> bytes:
+                # one for each block: it cannot serve two threads at once
+                context = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+                return context.stream_reader(data).read(limit)
+
+            return unpack
         name = COMPRESSORS.get(number, f"compressor {number}")
         raise BaseError(
             f"{self.what} is compressed with {name}, which is not read here",
@@ -190,10 +196,11 @@ class Blocks:
 
     def fragment(self, number: int) -> bytes:
         """Return a decompressed fragment block, which holds the ends of many files."""
-        known = self._fragment_blocks.get(number)
-        if known is not None:
-            self._fragment_blocks.move_to_end(number)
-            return known
+        with self._lock:
+            known = self._fragment_blocks.get(number)
+            if known is not None:
+                self._fragment_blocks.move_to_end(number)
+                return known
         if number >= self._fragments:
             raise self.damaged(f"there is no fragment {number}")
         pointer = self.pread(self._fragment_table + number // 512 * 8, 8)
@@ -201,9 +208,10 @@ class Blocks:
         start, stored, _ = struct.unpack("<QII", raw)
         packed = self.pread(start, stored & 0xFFFFFF)
         data = packed if stored & 0x1000000 else self._expand(packed, self.block_size)
-        self._fragment_blocks[number] = data
-        if len(self._fragment_blocks) > FRAGMENTS_KEPT:
-            self._fragment_blocks.popitem(last=False)
+        with self._lock:
+            self._fragment_blocks[number] = data
+            if len(self._fragment_blocks) > FRAGMENTS_KEPT:
+                self._fragment_blocks.popitem(last=False)
         return data
 
     def damaged(self, why: str) -> BaseError:

@@ -1,5 +1,8 @@
 import hashlib
 import os
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -317,3 +320,27 @@ def test_a_damaged_package_entry_names_the_image(pack):
     files = small_base() | {"var/db/pkg/sys-libs/glibc-2.40/SLOT": b"not a slot!\n"}
     with pytest.raises(BaseError, match="package database that cannot be read"):
         open_base(pack(tree_of(files)))
+
+
+@pytest.mark.parametrize("compressor", ["gzip", "xz", "zstd"])
+def test_threads_may_read_one_base_at_once(pack, compressor):
+    """As builds side by side do; no cache or decompressor of it is one thread's alone."""
+    files = {f"usr/share/d{n % 7}/{n}": b"%d " % n * (500 + n % 900) for n in range(300)}
+    links = {f"usr/l{n}": f"share/d{n}" for n in range(7)} | {
+        f"usr/m{n}": f"l{n}" for n in range(7)
+    }
+    image = pack(tree_of(small_base() | files | links), "-comp", compressor, "-b", "4096")
+
+    def read(seed: int) -> list[int]:
+        numbers = random.Random(seed).choices(range(300), k=300)
+        return [
+            n for n in numbers if base.read(f"usr/m{n % 7}/{n}") != files[f"usr/share/d{n % 7}/{n}"]
+        ]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with open_base(image) as base, ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(read, range(30))) == [[]] * 30
+    finally:
+        sys.setswitchinterval(before)
