@@ -1,7 +1,6 @@
 import itertools
 import json
 import random
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,17 +211,14 @@ def large_binhost():
     return chain + rest
 
 
-def test_fourteen_packages_of_three_thousand_take_less_than_a_tenth_of_a_second():
-    available = large_binhost()
+def test_fourteen_packages_of_three_thousand_are_found_without_looking_at_the_rest(monkeypatch):
+    steps = []
+    step = Search._step
+    monkeypatch.setattr(Search, "_step", lambda self: steps.append(self) or step(self))
     base = [
         make_package(f"sys/s{n}-1", {"RDEPEND": f"!<sys/s{n}-1 !!sys/t{n} || ( a/b c/d )"})
         for n in range(300)
     ]
-    resolve(atoms("dev/q999"), available[-3:], [make_package("dev/q1000-1", {})])  # loads lark
-    best = 1.0
-    for _ in range(3):
-        start = time.process_time()
-        plan = resolve(atoms("app/p0"), available, base, use=UseRequest.of(["-foo"]))
-        best = min(best, time.process_time() - start)
+    plan = resolve(atoms("app/p0"), large_binhost(), base, use=UseRequest.of(["-foo"]))
     assert len(plan) == 14
-    assert best < 0.1
+    assert len(steps) < 100 * len(plan)  # one step deals with one requirement or package
