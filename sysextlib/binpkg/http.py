@@ -163,6 +163,8 @@ class Http:
 
     def _given_up(self, url: str, faults: list[str]) -> FetchError:
         counted = "\n".join(f"{number}. {fault}" for number, fault in enumerate(faults, start=1))
+        if len(faults) > 1 and len(set(faults)) == 1:
+            counted = f"{len(faults)}, each: {faults[0]}"
         return FetchError(
             f"{urlsplit(url).netloc} did not deliver {urlsplit(url).path.rpartition('/')[2]}",
             {"url": url, "tries": counted},

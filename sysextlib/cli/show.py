@@ -7,22 +7,26 @@ import shutil
 import sys
 import textwrap
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sysextlib.cli.find_base import ROOT, base_image, output_folder
 from sysextlib.cli.prepare import chosen_board, job_count
 from sysextlib.definition import SysextKind
-from sysextlib.errors import BoardError, SysextError, UsageError, VerifyError
+from sysextlib.errors import BoardError, UsageError, VerifyError
 from sysextlib.report.disk_usage import human
 from sysextlib.workspace import OutputNames, image_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cryptography.x509 import Certificate
+
     from sysextlib.board import Board
     from sysextlib.cli.call import Call
     from sysextlib.definition import SysextDef
+    from sysextlib.payload.keys import PayloadPublicKey
 
 
 def catalogue(call: Call) -> int:
@@ -103,16 +107,17 @@ def verify(call: Call) -> int:
     """Check files; each gets a line, and the first fault decides the exit code."""
     if not call.words:
         raise UsageError("verify needs files", hint="./build_sysext.py verify FILE...")
+    trust = _trust(call)
     code, results = 0, []
     for word in call.words:
         path = Path(word)
         try:
-            told = _verify(call, path)
-        except SysextError as error:
+            told = _verify(path, trust, job_count(call))
+        except VerifyError as error:
             code = code or error.exit_code
             results.append({"file": word, "intact": False, "error": error.brief, **error.facts})
             if not call.on("json"):
-                print(f"{word}: DAMAGED")
+                print(f"{word}: REFUSED")
                 print(f"error: {error}", file=sys.stderr)
             continue
         results.append({"file": word, "intact": True, **told})
@@ -124,23 +129,39 @@ def verify(call: Call) -> int:
     return code
 
 
-def _verify(call: Call, path: Path) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """Who must have signed; None is anybody."""
+
+    certificate: Certificate | None
+    payload_key: PayloadPublicKey | None
+
+
+def _trust(call: Call) -> _Trust:
+    from sysextlib.image.keys import load_certificate
+    from sysextlib.payload.keys import load_payload_public_key
+
+    certificate, key = call.text("certificate"), call.text("payload_pubkey")
+    return _Trust(
+        load_certificate(Path(certificate)) if certificate else None,
+        load_payload_public_key(Path(key)) if key else None,
+    )
+
+
+def _verify(path: Path, trust: _Trust, jobs: int) -> dict[str, str]:
     from sysextlib.payload.reader import is_payload
 
     if not path.is_file():
         raise VerifyError(f"{path} is not a file")
     if is_payload(path):
-        return _verify_payload(call, path)
-    return _verify_image(call, path)
+        return _verify_payload(path, trust.payload_key, jobs)
+    return _verify_image(path, trust.certificate, jobs)
 
 
-def _verify_payload(call: Call, path: Path) -> dict[str, str]:
-    from sysextlib.payload.keys import load_payload_public_key
+def _verify_payload(path: Path, key: PayloadPublicKey | None, jobs: int) -> dict[str, str]:
     from sysextlib.payload.verify import verify_payload
 
-    given = call.text("payload_pubkey")
-    key = load_payload_public_key(Path(given)) if given else None
-    found = verify_payload(path, key, jobs=job_count(call))
+    found = verify_payload(path, key, jobs=jobs)
     return {
         "kind": "payload",
         "image sha256": found.image_sha256,
@@ -148,17 +169,14 @@ def _verify_payload(call: Call, path: Path) -> dict[str, str]:
     }
 
 
-def _verify_image(call: Call, path: Path) -> dict[str, str]:
+def _verify_image(path: Path, certificate: Certificate | None, jobs: int) -> dict[str, str]:
     from sysextlib.image.inspect import inspect_image
-    from sysextlib.image.keys import load_certificate
     from sysextlib.image.release import ImageClass
     from sysextlib.image.verify import verify_ddi
     from sysextlib.system.tools import Tools
 
-    given = call.text("certificate")
-    certificate = load_certificate(Path(given)) if given else None
     tools = Tools.locate()
-    found = verify_ddi(path, tools, certificate=certificate, jobs=job_count(call))
+    found = verify_ddi(path, tools, certificate=certificate, jobs=jobs)
     inside = inspect_image(path, tools)
     if inside.name != image_name(path.name):
         raise VerifyError(

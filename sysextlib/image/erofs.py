@@ -84,6 +84,9 @@ def write_erofs(
         # buffer is free again: so the room is measured, and what it said is shown.
         for folder in (scratch, out.parent):
             _require_space(folder, 2 * needed, error)
+        if options.mkerofs_opts:
+            hint = f"see whether --mkerofs_opts={options.mkerofs_opts!r} is to blame"
+            raise ToolError(error.brief, error.facts, hint) from error
         raise
     with out.open("r+b") as image:
         disown_fragments(image)

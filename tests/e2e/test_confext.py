@@ -128,7 +128,7 @@ def test_verify_takes_it_and_a_renamed_one_not(tmp_path):
     verify = ("verify", f"--certificate={world.keys}/sysexts.crt")
     assert f"{image}: ok, confext," in call(world, *verify, image)
     renamed = image.rename(image.with_name("other.confext.raw"))
-    assert "DAMAGED" in call(world, *verify, renamed, code=20)
+    assert "REFUSED" in call(world, *verify, renamed, code=20)
 
 
 def test_two_builds_give_the_same_bytes(tmp_path):

@@ -320,7 +320,7 @@ def test_verify_catches_it(built, tmp_path, mutation):
     DAMAGED[mutation](built.image, tmp_path / "hello.raw")
     (image,) = tmp_path.iterdir()
     done = call(built.world, "verify", image)
-    assert (done.returncode, "DAMAGED" in done.stdout) == (20, True), done.stderr
+    assert (done.returncode, "REFUSED" in done.stdout) == (20, True), done.stderr
 
 
 def test_verify_catches_the_signature_of_another_key(built, tmp_path):

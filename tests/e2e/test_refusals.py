@@ -54,7 +54,7 @@ def refuse(world: World, output: Path, *words: str, code: int, **env: str) -> st
         ((*HELLO, "--payload_key=/etc/passwd"), 15, "/etc/passwd"),
         ((*HELLO, "--base_pkginfo=/nonexistent"), 2, "--base_pkginfo"),
         ((*HELLO, "--mkerofs_opts='"), 2, "--mkerofs_opts"),
-        ((*HELLO, "--mkerofs_opts=--no-such-option"), 16, "mkfs.erofs"),
+        ((*HELLO, "--mkerofs_opts=--no-such-option"), 16, "is to blame"),
         ((*HELLO, "--binhost=ftp://x/y"), 2, "ftp"),
         ((*HELLO, "--binhost=/nonexistent"), 10, "/nonexistent"),
         ((*HELLO, "--binhost=http://127.0.0.1:9/x", "--offline"), 10, "127.0.0.1"),
@@ -95,6 +95,16 @@ def test_the_failure_of_one_build_is_told_as_json_too(world, tmp_path):
     assert (failed["name"], failed["exit_code"]) == ("hello", 11)
     assert "did you mean" in failed["hint"]
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("flag", ["--certificate", "--payload_pubkey"])
+def test_a_key_that_is_none_is_told_before_any_file_is_blamed(world, flag):
+    argv = [world.argv("verify")[0], world.argv("verify")[1], "verify"]
+    words = [f"{flag}=/etc/passwd", "/etc/passwd"]
+    done = subprocess.run(
+        [*argv, *words], capture_output=True, text=True, env=world.environment(), check=False
+    )
+    assert (done.returncode, done.stdout) == (15, "")
 
 
 def test_an_unknown_board_is_answered_with_the_known_ones(world, tmp_path):
