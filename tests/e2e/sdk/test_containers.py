@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.builders.checkout import copy_checkout
 from tests.builders.sdk import HELLO, run, sdk_world, wait_for_emerge
 from tests.builders.world import ROOT
 
@@ -83,6 +84,26 @@ def test_without_an_engine_the_way_out_is_named(world, tmp_path):
     assert done.returncode == 17
     assert "no container engine answers" in done.stderr
     assert "--installer=native" in done.stderr
+
+
+def test_a_board_that_prefers_the_sdk_takes_it_where_an_engine_answers_and_says_so(
+    daemon, world, tmp_path
+):
+    program = copy_checkout(tmp_path / "checkout")
+    board = program.parent / "board_overlays/demo-amd64/board.toml"
+    board.write_text('installer = "sdk"\n' + board.read_text())
+    said = []
+    for host in (daemon.host, f"unix://{tmp_path}/none.sock"):
+        argv = world.argv(*HELLO, output=tmp_path / f"out{len(said)}")
+        argv[1] = str(program)
+        env = world.environment(DOCKER_HOST=host)
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
+    assert "merging with emerge in the SDK container, as board demo-amd64 says" in said[0]
+    assert "merging natively: no container engine answers" in said[1]
+    images = [(tmp_path / f"out{number}/hello.raw").read_bytes() for number in range(2)]
+    assert images[0] == images[1]
 
 
 def test_a_user_without_rights_on_the_socket_is_told_both_ways_out(daemon, world, tmp_path):
