@@ -65,7 +65,7 @@ pkg_preinst() { head -c 900M /dev/zero | tail -n 1 >/dev/null || die "tail is go
 """
 FORKS = """
 src_install() { insinto /usr/share; echo f >forks; doins forks; }
-pkg_preinst() { for n in {1..200}; do sleep 300 & done; }
+pkg_preinst() { for n in {1..200}; do sleep 20 & done; }
 """
 
 
