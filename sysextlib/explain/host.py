@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sysextlib.base import ELF_CANDIDATES, MACHINES
 from sysextlib.errors import BaseError
 from sysextlib.explain.root import Folder, Root
+from sysextlib.image.keys import parse_certificate
 from sysextlib.os_release import parse_env_file
 from sysextlib.squashfs.reader import Squashfs
 
@@ -109,8 +110,6 @@ def _elf_arch(root: Root) -> str:
 
 def _certificates(root: Root) -> tuple[TrustedCertificate, ...]:
     """Return what verity.d holds as systemd reads it: *.crt, the first certificate of each file."""
-    from cryptography import x509
-
     places: dict[str, str] = {}
     for folder in VERITY_D:
         for name in root.names(folder):
@@ -122,6 +121,6 @@ def _certificates(root: Root) -> tuple[TrustedCertificate, ...]:
         if not data:  # an empty file, or a link to /dev/null, hides one of the same name
             continue
         with contextlib.suppress(ValueError):
-            certificate = x509.load_pem_x509_certificate(data)
+            certificate = parse_certificate(data, pem=True)
             found.append(TrustedCertificate(path=f"/{path}", certificate=certificate))
     return tuple(found)

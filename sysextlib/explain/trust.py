@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sysextlib.errors import VerifyError
-from sysextlib.image.keys import fingerprint_of
+from sysextlib.image.keys import fingerprint_of, parse_certificate
 from sysextlib.image.signature import read_partition, read_signed_data, verify_detached
 from sysextlib.image.verity import BLOCK, check_tree, level_blocks, read_superblock
 
@@ -61,11 +61,9 @@ def trust(data: Part, hashes: Part, signature: Part, host: HostFacts) -> Trust:
 
 
 def _signer(pkcs7: bytes) -> str:
-    from cryptography import x509
-
     try:
         (der,) = read_signed_data(pkcs7).certificates
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = parse_certificate(der)
         return f"{certificate.subject.rfc4514_string()} {fingerprint_of(certificate)[:16]}"
     except (VerifyError, ValueError):
         return "someone"

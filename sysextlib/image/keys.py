@@ -78,15 +78,32 @@ def load_certificate(path: Path) -> Certificate:
 
     :raises SigningKeyError: the file is missing, unreadable or no certificate.
     """
-    from cryptography import x509
-
     data = _read(path)
     try:
-        return x509.load_pem_x509_certificate(data)
+        return parse_certificate(data, pem=True)
     except ValueError:
         facts = {"file": path, "begins with": repr(data[:40])}
         hint = "it must be a certificate in PEM, -----BEGIN CERTIFICATE-----"
         raise SigningKeyError("the signing certificate cannot be read", facts, hint) from None
+
+
+def parse_certificate(data: bytes, *, pem: bool = False) -> Certificate:
+    """Read a certificate of PEM or else DER, of a version and key that signatures here can have.
+
+    :raises ValueError: it is none.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
+        certificate = read(data)
+        # these are read when they are asked for
+        certificate.subject.rfc4514_string()
+        certificate.public_key()
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+    return certificate
 
 
 def fingerprint_of(certificate: Certificate) -> str:

@@ -9,7 +9,7 @@ from sysextlib.errors import VerifyError
 from sysextlib.image.compare import compare_contents, compare_entries, decode
 from sysextlib.image.ddi import Ddi, read_ddi
 from sysextlib.image.gpt import BACKUP_SECTORS, FIRST_USABLE, SECTOR
-from sysextlib.image.keys import fingerprint_of
+from sysextlib.image.keys import fingerprint_of, parse_certificate
 from sysextlib.image.signature import read_signed_data, verify_detached
 from sysextlib.image.verity import BLOCK, check_tree, level_blocks
 
@@ -110,15 +110,13 @@ def check_hashes(ddi: Ddi) -> None:
 
 def check_signature(ddi: Ddi, certificate: Certificate | None) -> Certificate:
     """Check the signature, and that what it signs is this image; return the certificate used."""
-    from cryptography import x509
-
     signature = ddi.signature
     if signature.root_hash != ddi.root_hash.hex():
         facts = {"signed": signature.root_hash, "of the partitions": ddi.root_hash.hex()}
         raise VerifyError("the signed root hash is not that of the partitions' UUIDs", facts)
     embedded = read_signed_data(signature.pkcs7).certificates
     try:
-        own = tuple(x509.load_der_x509_certificate(der) for der in embedded)
+        own = tuple(parse_certificate(der) for der in embedded)
     except ValueError:
         raise VerifyError("the certificate in the signature cannot be read") from None
     if certificate is None and not own:

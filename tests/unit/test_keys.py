@@ -1,11 +1,18 @@
+import base64
 import datetime
 import os
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from sysextlib.errors import SigningKeyError
-from sysextlib.image.keys import load_certificate, load_signing_key, make_signing_key
+from sysextlib.image.keys import (
+    load_certificate,
+    load_signing_key,
+    make_signing_key,
+    parse_certificate,
+)
 from tests.builders.keys import certificate, private_key, write_pair
 
 
@@ -156,3 +163,24 @@ def test_a_place_that_cannot_hold_keys_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SigningKeyError, match="no signing key can be made"):
         make_signing_key(tmp_path / "file/keys", "our key", bits=2048)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a003020102", "a003020142"),  # version 3 -> 67
+        ("2a864886f70d010101", "2a864886f70d010163"),  # rsaEncryption -> an unknown key
+        ("0603550403", "0603550499"),  # commonName -> an OID that is cut short
+    ],
+)
+def test_a_certificate_that_is_read_in_parts_is_refused_at_once(tmp_path, old, new):
+    der = certificate(private_key()).public_bytes(Encoding.DER)
+    assert bytes.fromhex(old) in der
+    bad = der.replace(bytes.fromhex(old), bytes.fromhex(new), 1)
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
+        parse_certificate(bad)
+    pem = base64.encodebytes(bad)
+    path = tmp_path / "x.crt"
+    path.write_bytes(b"-----BEGIN CERTIFICATE-----\n" + pem + b"-----END CERTIFICATE-----\n")
+    with pytest.raises(SigningKeyError, match="certificate cannot be read"):
+        load_certificate(path)
