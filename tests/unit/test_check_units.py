@@ -3,8 +3,9 @@
 import pytest
 
 from sysextlib.check.unit_file import Command, Setting, command, read_unit, words
+from sysextlib.edit.apply import apply_edits
 from sysextlib.tree import Tree, file_entry
-from tests.builders.definition import sysext
+from tests.builders.definition import CONTEXT, sysext
 from tests.builders.merged import SHELL, UNITS, findings, keys
 
 BASE = {
@@ -222,13 +223,31 @@ def test_udev_rules_come_too_late_without_the_drop_in():
     ]
 
 
-@pytest.mark.parametrize("of_base", [False, True])
-def test_udev_that_waits_for_extensions_reads_their_rules(of_base):
-    drop_in = {DROP_IN: b"[Unit]\nAfter=a.service systemd-sysext.service\n"}
-    if of_base:
-        assert keys({RULES: b""}, {**SHELL, **drop_in}) == []
-    else:
-        assert keys({RULES: b"", **drop_in}) == []
+WAITS = b"[Unit]\nAfter=a.service systemd-sysext.service\n"
+
+
+def test_udev_that_waits_for_extensions_reads_their_rules():
+    assert keys({RULES: b""}, {**SHELL, DROP_IN: WAITS}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"C /etc/systemd/system/systemd-udevd.service.d/x.conf - - - - /{DROP_IN}", False),
+        (f"L /etc/systemd/system/systemd-udevd.service.d/x.conf - - - - /{DROP_IN}", True),
+        (f"C /etc/x.conf - - - - /{DROP_IN}", True),
+        ("C", True),
+    ],
+)
+def test_a_drop_in_of_the_extension_counts_when_a_copy_is_left_for_the_next_boot(line, told):
+    files = {RULES: b"", DROP_IN: WAITS, "usr/lib/tmpfiles.d/x.conf": f"{line}\n".encode()}
+    assert keys(files) == [f"udev-rules-too-late:{RULES}"] * told
+
+
+def test_the_edit_udev_waits_has_udev_wait():
+    definition = sysext(udev_waits=True)
+    edited = apply_edits(Tree([file_entry(RULES, b"")]), definition, CONTEXT)
+    assert keys(edited.tree, definition=definition) == []
 
 
 CONF = "usr/lib/tmpfiles.d/x.conf"
