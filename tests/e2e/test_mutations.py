@@ -160,7 +160,7 @@ IN_VM = {
     "a module that modprobe does not find":
         "test_merge.py::test_plain_modprobe_loads_the_extensions_module_and_one_of_the_bases",
     "a group of an extension that is made too late":
-        "test_merge.py::test_the_socket_belongs_to_the_group_that_came_with_the_extension",
+        "test_merge.py::test_users_and_groups_of_extensions_are_made_before_their_units_start",
     "an image that is unsigned, wrongly signed, altered, misnamed or of another system":
         "test_refused_images.py::test_explain_predicts_what_systemd_does",
 }  # fmt: skip
