@@ -93,7 +93,7 @@ def build(work: Path, words: Sequence[str], name: str, *, keep: bool = False) ->
         "SYSEXT_SIGNING_KEY_DIR": str(work / "keys"),
     }
     output = f"--image_builddir={folder / 'out'}"
-    argv = [sys.executable, ROOT / "build_sysext.py", output, "--json", *words]
+    argv: list[str | Path] = [sys.executable, ROOT / "build_sysext.py", output, "--json", *words]
     with Stopwatch() as watch:
         done = run(argv, env=env)
     reused = [one["reused"] for one in json.loads(done.stdout)["built"]]
