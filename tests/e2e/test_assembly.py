@@ -125,7 +125,7 @@ def test_the_third_sees_the_first(usr, tmp_path):
     third = checkout / "sysexts/third"
     third.mkdir()
     (third / "sysext.toml").write_text(
-        'name = "third"\nkind = "base"\npackages = ["coreos-base/oem-hyperv"]\nafter = ["docker"]\n'
+        'name = "third"\nkind = "base"\npackages = ["coreos-base/oem-akamai"]\nafter = ["docker"]\n'
     )
     output, root = tmp_path / "out", image_root(tmp_path / "root")
     argv = [

@@ -17,7 +17,7 @@ from sysextlib.gentoo.arch import Arch
 from sysextlib.image.ddi import read_ddi
 from sysextlib.system.run import run
 from tests.builders.binpkg import write_binhost
-from tests.builders.catalogue import all_packages, base_paths, package
+from tests.builders.catalogue import all_packages, base_paths, package, units
 from tests.builders.catalogue_oem import OEMS
 from tests.builders.checkout import copy_checkout
 from tests.builders.golden import golden, of_image, render
@@ -189,7 +189,7 @@ def test_what_a_changed_package_is_in_is_built_again_with_the_reason(small):
 
 
 def test_a_new_version_is_told_as_such(small):
-    newer = package("net-misc/chrony-4.9", "usr/bin/chronyd")
+    newer = package("net-misc/chrony-4.9", "usr/bin/chronyd", *units("chronyd.service"))
     write_binhost(small[0].binhost, [*all_packages(), newer])
     assert again(small)["oem-stackit"] == [
         "package net-misc/chrony-4.8 is no longer needed",
