@@ -11,7 +11,7 @@ from tests.builders.demo import CHECKOUT, demo_board
 from tests.builders.needs import require_tool
 from tests.builders.world import World, make_world
 
-KEYS = ("chrony", "containerd", "docker", "kmod-demo", "podman", "python")
+KEYS = ("chrony", "containerd", "docker", "kmod-demo", "oem", "podman", "python")
 
 
 @pytest.fixture(scope="session")
