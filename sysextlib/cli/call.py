@@ -42,12 +42,17 @@ class Call:
         return self.given.get(flag) is False
 
 
+_REWORDED = (  # what argparse says, for readers who do not know what it calls an argument
+    (r"^argument (--\w+): expected one argument$", r"\1 needs a value"),
+    (r"^argument (--\w+): ignored explicit argument .*$", r"\1 takes no value"),
+)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        flag = re.fullmatch(r"argument (--\w+): expected one argument", message)
-        raise UsageError(
-            f"{flag[1]} needs a value" if flag else message, hint="./build_sysext.py --help"
-        )
+        for pattern, told in _REWORDED:
+            message = re.sub(pattern, told, message)
+        raise UsageError(message, hint="./build_sysext.py --help")
 
 
 def parse(argv: list[str]) -> Call:

@@ -48,6 +48,7 @@ def test_defaults_are_those_of_the_original():
         (["--noplann"], "unknown flag --noplann", "--plan"),
         (["x", "--compression=zst"], "--compression cannot be 'zst'", "did you mean zstd?"),
         (["x", "--board"], "--board needs a value", "--help"),
+        (["x", "--json=1"], "--json takes no value", "--help"),
         (["verify", "x", "--board=y"], "verify takes no --board", ""),
     ],
 )
