@@ -172,36 +172,14 @@ class Engine:
         """
         with answering():
             api = self._api
-            mounts = [
-                Mount(f"{HERE}/scratch", None, type="volume", labels={OWNER_LABEL: owner()}),
-                Mount(f"{HERE}/bases", kept, type="volume"),
-                *(
-                    Mount(bind.target, str(bind.source), type="bind", read_only=not bind.writable)
-                    for bind in binds
-                ),
-            ]
-            made: dict[str, str] = {}
+            made = ""
             lifeline: Any = None
             try:
-                made = api.create_container(
-                    image,
-                    entrypoint=["/bin/cat"],
-                    stdin_open=True,
-                    user="0:0",
-                    labels={OWNER_LABEL: owner()},
-                    host_config=api.create_host_config(
-                        mounts=mounts,
-                        cap_drop=["ALL"],
-                        cap_add=list(CAPABILITIES),
-                        security_opt=list(SECURITY),
-                        network_mode="bridge" if network else "none",
-                        **_limits(api.info(), cpus, memory),
-                        auto_remove=True,
-                    ),
-                )
-                lifeline = api.attach_socket(made["Id"], params={"stdin": 1, "stream": 1})
-                api.start(made["Id"])
-                yield Container(self._client, made["Id"])
+                limits = _limits(api.info(), cpus, memory)
+                made = self._create(image, _mounts(binds, kept), limits, network=network)
+                lifeline = api.attach_socket(made, params={"stdin": 1, "stream": 1})
+                api.start(made)
+                yield Container(self._client, made)
             except docker.errors.APIError as error:
                 raise ContainerError(
                     "the SDK container cannot be started",
@@ -212,9 +190,32 @@ class Engine:
                 ) from error
             finally:
                 if made:
-                    self._remove(made["Id"])
+                    self._remove(made)
                 if lifeline is not None:
                     hang_up(lifeline)
+
+    def _create(
+        self, image: str, mounts: Sequence[Mount], limits: Mapping[str, int], *, network: bool
+    ) -> str:
+        """Make a container that lives as long as somebody holds its standard input."""
+        settings = self._api.create_host_config(
+            mounts=mounts,
+            cap_drop=["ALL"],
+            cap_add=list(CAPABILITIES),
+            security_opt=list(SECURITY),
+            network_mode="bridge" if network else "none",
+            auto_remove=True,
+            **limits,
+        )
+        made = self._api.create_container(
+            image,
+            entrypoint=["/bin/cat"],
+            stdin_open=True,
+            user="0:0",
+            labels={OWNER_LABEL: owner()},
+            host_config=settings,
+        )
+        return str(made["Id"])
 
     def running(self, name: str) -> Container:
         """Return a container that somebody else runs.
@@ -249,6 +250,17 @@ class Engine:
             self._api.remove_container(container, force=True, v=True)
         with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
             self._api.wait(container, timeout=TIMEOUT, condition="removed")
+
+
+def _mounts(binds: Sequence[Bind], kept: str) -> list[Mount]:
+    return [
+        Mount(f"{HERE}/scratch", None, type="volume", labels={OWNER_LABEL: owner()}),
+        Mount(f"{HERE}/bases", kept, type="volume"),
+        *(
+            Mount(bind.target, str(bind.source), type="bind", read_only=not bind.writable)
+            for bind in binds
+        ),
+    ]
 
 
 def _limits(machine: Mapping[str, Any], cpus: int, memory: int | None) -> dict[str, int]:

@@ -50,11 +50,13 @@ def test_ctrl_c_at_any_moment_leaves_nothing(daemon, world, settled, duration, t
         time.sleep(duration * (moment + 0.5) / 5)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert process.returncode in {0, 130, -signal.SIGINT}, error
-    assert "Traceback" not in error or process.returncode == -signal.SIGINT
+    early = process.returncode == -signal.SIGINT  # before it was the program's to handle
+    assert early or process.returncode in {0, 130}, error
+    assert early or "Traceback" not in error
     assert daemon.left() == settled
-    left = visible(output) if output.exists() else set()
-    assert bool(left) == (process.returncode == 0)
+    left = set(os.listdir(output)) if output.exists() else set()
+    assert left == set() or {"hello.raw", "hello_manifest.json"} <= left  # all or nothing
+    assert process.returncode or left
 
 
 @pytest.mark.parametrize(
