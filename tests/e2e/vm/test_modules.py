@@ -8,7 +8,7 @@ import pytest
 from ci.vm.payload import checkout_certificate
 from ci.vm.root import POLICY
 from sysextlib.base import open_base
-from sysextlib.definition import KernelModules
+from sysextlib.definition import Compression, KernelModules
 from sysextlib.edit.changes import EditContext
 from sysextlib.edit.modules import add_modules
 from sysextlib.gentoo.arch import Arch
@@ -52,7 +52,8 @@ def write_image(out: Path, name: str, module: str, data: bytes, how: KernelModul
     board = demo_board()
     kernel = board.kernel
     with open_base(board.image) as base:
-        context = EditContext(kernel_suffix=kernel, epoch=base.epoch, read_base=base.read)
+        epoch = base.epoch
+        context = EditContext(kernel_suffix=kernel, epoch=epoch, read_base=base.read)
         release = ExtensionRelease(
             name=name, os_id=base.id, version_id=base.version_id, arch=Arch.AMD64
         )
@@ -63,7 +64,16 @@ def write_image(out: Path, name: str, module: str, data: bytes, how: KernelModul
     path.parent.mkdir(exist_ok=True)
     key = load_signing_key(checkout_certificate().parent)
     tools = image_tools("mkfs.erofs")
-    write_ddi(tree, path, arch=Arch.AMD64, seed=name.encode(), epoch=0, key=key, tools=tools)
+    write_ddi(
+        tree,
+        path,
+        arch=Arch.AMD64,
+        seed=name.encode(),
+        epoch=epoch,
+        key=key,
+        tools=tools,
+        compression=Compression.NONE,
+    )
     return path
 
 
@@ -100,4 +110,4 @@ def test_modprobe_finds_the_modules_of_both_and_those_of_the_base(vm, how):
     assert "xt_komment" in vm.ok("grep -w ^x_tables /proc/modules")
     for module in ("acpi_call", "xt_komment", "xfs"):
         vm.ok(f"modprobe --remove {module}", SECONDS)
-    vm.ok("rm /run/extensions/*; systemd-sysext unmerge; modprobe --remove x_tables", SECONDS)
+    vm.ok("rm /run/extensions/*; systemd-sysext unmerge", SECONDS)

@@ -2,7 +2,7 @@ EAPI=8
 
 DEBS="
 	python3.13 python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3
-	python3-minimal
+	python3-minimal python3.13-venv python3-pip-whl
 "
 # usr/bin/python3 lies with Debian's python3-minimal, whose other files are dpkg's.
 inherit deb
@@ -40,6 +40,8 @@ src_install() {
 	use readline || deb_remove "${modules}/readline.*.so"
 	use sqlite || deb_remove "${modules}/_sqlite3.*.so" usr/lib/python3.13/sqlite3
 	use ssl || deb_remove "${modules}/_ssl.*.so"
+	# Debian's ensurepip looks here when usr/share has no wheels; extensions leave usr/share out.
+	mv "${ED}"/usr/share/python-wheels "${ED}"/usr/lib/python3.13/ensurepip/_bundled || die
 	dosym python3.13 /usr/bin/python
 	deb_clamp
 }
