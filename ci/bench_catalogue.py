@@ -111,7 +111,9 @@ def make_base(image: Path, work: Path) -> tuple[Path, list[Path]]:
     added = {path: what for path, what in small.items() if path.startswith(ADDED)}
     lay_out(tree_of(added), work / "added")
     shutil.copytree(work / "added", root, dirs_exist_ok=True)
-    run([*Tools.locate().argv("mksquashfs"), root, base, "-quiet", "-no-progress", "-noappend"])
+    # what a build reads of it is metadata, and that is compressed as ever
+    options = ["-quiet", "-no-progress", "-noappend", "-noD", "-noF"]
+    run([*Tools.locate().argv("mksquashfs"), root, base, *options])
     return base, files
 
 
