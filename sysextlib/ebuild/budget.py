@@ -6,10 +6,10 @@ from typing import Final
 
 from sysextlib.ebuild.failure import ScriptError
 
-UNITS: Final = 3_000_000
-"""A unit is half a microsecond of work; a thousand lines of EGO_SUM need 600 000."""
+UNITS: Final = 2_400_000
+"""A unit is half a microsecond of work; an ebuild with 1000 lines of EGO_SUM needs half of them."""
 
-COMMAND: Final = 12
+COMMAND: Final = 16
 """Units of one command."""
 
 LONGEST_VALUE: Final = 4_000_000

@@ -159,6 +159,7 @@ class Expansion:
         :raises AbortedCommandError: a file name pattern matches nothing where that is an error.
         """
         result: list[str] = []
+        aborted: AbortedCommandError | None = None
         for word in words:
             if word.plain:
                 result.append(word.text)
@@ -166,7 +167,12 @@ class Expansion:
             if word.extended:
                 self.shell.check_extended()
             for parts in word_fields(word):
-                self._fields_of(parts, result)
+                try:
+                    self._fields_of(parts, result)
+                except AbortedCommandError as error:
+                    aborted = error
+        if aborted:  # bash looks for files when it has expanded all words
+            raise aborted
         return result
 
     def _fields_of(self, parts: tuple[Part, ...], result: list[str]) -> None:

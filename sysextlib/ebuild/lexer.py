@@ -267,7 +267,7 @@ class _Scanner:
         blank = _BLANK.match(self.text, start)
         start = blank.end() if blank else start
         end = word_end(self.text, start)
-        if end == start:
+        if end == start or (blank and self.text[start] == "#"):
             raise ScriptSyntaxError(f"{operator} without a target", at)
         target = Word(self.text[start:end], self._line(at), start)
         self.at = end

@@ -121,6 +121,8 @@ class Pattern:
             return size - len(self.literal) if text.endswith(self.literal) else None
         self._charge(text, budget, square=True)
         starts = range(size + 1) if longest else range(size, -1, -1)
+        if not (self.stars or self.extended):
+            starts = range(max(size - len(self._nodes), 0), size + 1)[:1]  # all match one length
         if self._full is not None:
             return next((at for at in starts if self._full.fullmatch(text, at)), None)
         places = _Places(text, budget)

@@ -6,15 +6,16 @@ first; what a later folder says wins over an earlier one.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.make_defaults import read_make_defaults
+from sysextlib.ebuild.profile_lists import flag_lines, list_atoms, list_lines, prefixed
 from sysextlib.ebuild.repository import read_lines
+from sysextlib.ebuild.specificity import FlagLines, matching_flags
 from sysextlib.errors import EbuildError, SysextError, nearest
-from sysextlib.gentoo.atom import Atom
 from sysextlib.gentoo.cpv import Cpv
+from sysextlib.gentoo.eapi import EAPIS
 from sysextlib.gentoo.package import Package
 from sysextlib.gentoo.use import parse_iuse
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sysextlib.ebuild.metadata import Metadata
     from sysextlib.ebuild.repository import Repository
+    from sysextlib.gentoo.atom import Atom
 
 DEEPEST: Final = 60  # parents of parents; the deepest profile known has 12
 
@@ -33,8 +35,6 @@ INCREMENTAL: Final = frozenset({
     "PROFILE_ONLY_VARIABLES", "ENV_UNSET", "FEATURES", "INSTALL_MASK",
 })  # fmt: skip
 """Variables whose values add up from folder to folder, ``-x`` taking away and ``-*`` all."""
-
-_FlagLines: TypeAlias = "tuple[tuple[Atom, tuple[str, ...]], ...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,11 @@ class Level:
     use_force: tuple[str, ...]
     use_stable_mask: tuple[str, ...]
     use_stable_force: tuple[str, ...]
-    package_use: _FlagLines
-    package_use_mask: _FlagLines
-    package_use_force: _FlagLines
-    package_use_stable_mask: _FlagLines
-    package_use_stable_force: _FlagLines
+    package_use: FlagLines
+    package_use_mask: FlagLines
+    package_use_force: FlagLines
+    package_use_stable_mask: FlagLines
+    package_use_stable_force: FlagLines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +64,19 @@ class Profile:
 
     :param variables: of make.defaults, incremental ones added up.
     :param masked: atoms of package.mask that no later folder took back.
+    :param unmasked: those of package.unmask, likewise.
     :param provided: packages that count as installed.
-    :param keywords: lines of package.accept_keywords and package.keywords.
+    :param accepted: lines of package.accept_keywords, by folder: what is accepted of a package.
+    :param keywords: lines of package.keywords, likewise: what its KEYWORDS are instead.
     """
 
     levels: tuple[Level, ...]
     variables: Mapping[str, str]
     masked: tuple[Atom, ...] = ()
+    unmasked: tuple[Atom, ...] = ()
     provided: tuple[Cpv, ...] = ()
-    keywords: _FlagLines = field(default=())
+    accepted: tuple[FlagLines, ...] = ()
+    keywords: tuple[FlagLines, ...] = ()
 
     @property
     def arch(self) -> str:
@@ -102,7 +106,7 @@ class Profile:
         metadata: Metadata,
         *,
         user: Sequence[str] = (),
-        user_package: _FlagLines = (),
+        user_package: FlagLines = (),
     ) -> frozenset[str]:
         """Return the flags that are on for an ebuild, of those that it may ask for.
 
@@ -117,14 +121,15 @@ class Profile:
         on = set(defaults)
         for level in self.levels:
             _apply(on, level.use)
-            _apply(on, _matching(level.package_use, package))
+            _apply(on, matching_flags(level.package_use, package))
         _apply(on, user)
-        _apply(on, _matching(user_package, package))
+        _apply(on, matching_flags(user_package, package))
+        on.add(self.arch)  # whatever USE says
         forced, masked = self._fixed(package, metadata)
         return ((frozenset(on) | forced) - masked) & effective
 
     def _fixed(self, package: Package, metadata: Metadata) -> tuple[frozenset[str], frozenset[str]]:
-        stable = self.is_stable(metadata)
+        stable = self.is_stable(package, metadata)
         force: set[str] = set()
         mask: set[str] = set()
         for level in self.levels:
@@ -133,38 +138,61 @@ class Profile:
             if stable:
                 _apply(force, level.use_stable_force)
                 _apply(mask, level.use_stable_mask)
-            _apply(force, _matching(level.package_use_force, package))
-            _apply(mask, _matching(level.package_use_mask, package))
+            _apply(force, matching_flags(level.package_use_force, package))
+            _apply(mask, matching_flags(level.package_use_mask, package))
             if stable:
-                _apply(force, _matching(level.package_use_stable_force, package))
-                _apply(mask, _matching(level.package_use_stable_mask, package))
+                _apply(force, matching_flags(level.package_use_stable_force, package))
+                _apply(mask, matching_flags(level.package_use_stable_mask, package))
         return frozenset(force), frozenset(mask)
 
-    def is_stable(self, metadata: Metadata) -> bool:
-        """Tell whether the machine's stable keyword accepts an ebuild."""
-        return self.arch in metadata.value("KEYWORDS").split()
+    def is_stable(self, package: Package, metadata: Metadata) -> bool:
+        """Tell whether the stable masks count: it is accepted, but not if all were testing."""
+        keywords = self._keywords_of(package, metadata)
+        accepted = self._accepted_for(package)
+        testing = {word if word.startswith("~") else f"~{word}" for word in keywords}
+        return _accepts(accepted, keywords) and not _accepts(accepted, testing)
 
     def accepts(self, cpv: Cpv, metadata: Metadata) -> bool:
         """Tell whether an ebuild's KEYWORDS are among those accepted."""
-        accepted = set(self.variables.get("ACCEPT_KEYWORDS", "").split())
         package = package_of(cpv, metadata)
-        for atom, words in self.keywords:
-            if atom.matches_version_slot(package):
-                _apply(accepted, words or (f"~{self.arch}",))
-        keywords = {word for word in metadata.value("KEYWORDS").split() if word[0] != "-"}
-        if "**" in accepted:
-            return True
-        if accepted & keywords:
-            return True
-        if "*" in accepted and any(word[0] != "~" for word in keywords):
-            return True
-        stable_of = {f"~{word}" for word in keywords if word[0] != "~"}
-        return bool(accepted & stable_of) or ("~*" in accepted and bool(keywords))
+        return _accepts(self._accepted_for(package), self._keywords_of(package, metadata))
+
+    def _keywords_of(self, package: Package, metadata: Metadata) -> set[str]:
+        keywords: set[str] = set()
+        _apply(keywords, (word for word in metadata.value("KEYWORDS").split() if word != "-*"))
+        for lines in self.keywords:
+            _apply(keywords, matching_flags(lines, package))
+        return keywords
+
+    def _accepted_for(self, package: Package) -> set[str]:
+        everywhere = self.variables.get("ACCEPT_KEYWORDS", "").split()
+        default = [f"~{word}" for word in everywhere if not word.startswith("~")]
+        accepted = set(everywhere)
+        for lines in self.accepted:
+            filled = tuple((atom, words or tuple(default)) for atom, words in lines)
+            _apply(accepted, matching_flags(filled, package))
+        return accepted
 
     def mask_of(self, cpv: Cpv, metadata: Metadata) -> Atom | None:
-        """Return the atom of package.mask that masks an ebuild, or None."""
+        """Return the atom of package.mask that masks an ebuild, or None; unmasking wins."""
         package = package_of(cpv, metadata)
+        if any(atom.matches_version_slot(package) for atom in self.unmasked):
+            return None
         return next((atom for atom in self.masked if atom.matches_version_slot(package)), None)
+
+
+def _accepts(accepted: set[str], keywords: set[str]) -> bool:
+    """Tell whether one of KEYWORDS is accepted, as Portage's KeywordsManager does."""
+    stable = any(word[0] not in "~-" for word in keywords)
+    testing = any(word[0] == "~" for word in keywords)
+    return (
+        bool(accepted & keywords)
+        or "**" in accepted
+        or "*" in keywords
+        or ("~*" in keywords and any(word[0] == "~" for word in accepted))
+        or (stable and "*" in accepted)
+        or (testing and "~*" in accepted)
+    )
 
 
 def package_of(cpv: Cpv, metadata: Metadata, repository: str = "") -> Package:
@@ -184,38 +212,50 @@ def load_profile(folder: Path, repositories: Mapping[str, Repository]) -> Profil
     levels: list[Level] = []
     variables: dict[str, str] = {}
     masked: dict[Atom, None] = {}
+    unmasked: dict[Atom, None] = {}
     provided: dict[Cpv, None] = {}
-    keywords: list[tuple[Atom, tuple[str, ...]]] = []
+    accepted: list[FlagLines] = []
+    keywords: list[FlagLines] = []
     folders = list(_stack(folder, repositories, ()))
     roots = {path for path in map(_profiles_root, folders) if path}
     for root in [repository.path / "profiles" for repository in repositories.values()]:
         if root in roots or not roots:
-            for line, atom in _atoms(root / "package.mask"):
+            for line, atom in list_atoms(root / "package.mask"):
                 masked[atom] = None
                 del line
     for path in folders:
         level = _level(path, variables)
         levels.append(level)
         _merge(variables, level.variables)
-        for line, atom in _atoms(path / "package.mask"):
+        for line, atom in list_atoms(path / "package.mask"):
             if line.startswith("-"):
                 masked.pop(atom, None)
             else:
                 masked[atom] = None
-        for line in _lines(path / "package.provided"):
+        for line in list_lines(path / "package.provided") if _has_provided(path) else ():
             _provide(provided, line, path / "package.provided")
-        for name in ("package.keywords", "package.accept_keywords"):
-            keywords += _flag_lines(path / name)
-        for line, atom in _atoms(path / "package.unmask"):
-            del line
-            masked.pop(atom, None)
+        accepted.append(flag_lines(path / "package.accept_keywords"))
+        keywords.append(flag_lines(path / "package.keywords"))
+        for line, atom in list_atoms(path / "package.unmask"):
+            if line.startswith("-"):
+                unmasked.pop(atom, None)
+            else:
+                unmasked[atom] = None
     return Profile(
         levels=tuple(levels),
         variables=variables,
         masked=tuple(masked),
+        unmasked=tuple(unmasked),
         provided=tuple(provided),
+        accepted=tuple(accepted),
         keywords=tuple(keywords),
     )
+
+
+def _has_provided(folder: Path) -> bool:
+    """Tell whether package.provided counts in a folder: up to EAPI 6 (PMS 5.2.9)."""
+    eapi = "".join(read_lines(folder / "eapi")) or "0"
+    return eapi in EAPIS and int(eapi) < 7
 
 
 def _provide(provided: dict[Cpv, None], line: str, source: Path) -> None:
@@ -277,29 +317,23 @@ def _level(folder: Path, known: Mapping[str, str]) -> Level:
     for name in merged.get("USE_EXPAND", "").split():
         prefix = name.lower() + "_"
         for value in variables.get(name, "").split():
-            use.append(_prefixed(prefix, value))
+            use.append(prefixed(prefix, value))
     for name in unprefixed:
         use += variables.get(name, "").split()
     return Level(
         folder=folder,
         variables=variables,
         use=tuple(use),
-        use_mask=tuple(_lines(folder / "use.mask")),
-        use_force=tuple(_lines(folder / "use.force")),
-        use_stable_mask=tuple(_lines(folder / "use.stable.mask")),
-        use_stable_force=tuple(_lines(folder / "use.stable.force")),
-        package_use=_flag_lines(folder / "package.use"),
-        package_use_mask=_flag_lines(folder / "package.use.mask"),
-        package_use_force=_flag_lines(folder / "package.use.force"),
-        package_use_stable_mask=_flag_lines(folder / "package.use.stable.mask"),
-        package_use_stable_force=_flag_lines(folder / "package.use.stable.force"),
+        use_mask=tuple(list_lines(folder / "use.mask")),
+        use_force=tuple(list_lines(folder / "use.force")),
+        use_stable_mask=tuple(list_lines(folder / "use.stable.mask")),
+        use_stable_force=tuple(list_lines(folder / "use.stable.force")),
+        package_use=flag_lines(folder / "package.use"),
+        package_use_mask=flag_lines(folder / "package.use.mask"),
+        package_use_force=flag_lines(folder / "package.use.force"),
+        package_use_stable_mask=flag_lines(folder / "package.use.stable.mask"),
+        package_use_stable_force=flag_lines(folder / "package.use.stable.force"),
     )
-
-
-def _prefixed(prefix: str, value: str) -> str:
-    if value.startswith("-"):
-        return "-" + prefix + value[1:]
-    return prefix + value
 
 
 def _merge(variables: dict[str, str], new: Mapping[str, str]) -> None:
@@ -329,47 +363,3 @@ def _apply(flags: set[str], changes: Iterable[str]) -> None:
             flags.difference_update([flag for flag in flags if flag.startswith(change[1:-1])])
         else:
             flags.discard(change[1:])
-
-
-def _matching(lines: _FlagLines, package: Package) -> Iterator[str]:
-    for atom, flags in lines:
-        if atom.matches_version_slot(package):
-            yield from flags
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a list that may be a folder of lists (portage(5), portage-1 and -2)."""
-    if path.is_dir():
-        for name in sorted(os.listdir(path)):
-            if not name.startswith(".") and not name.endswith("~"):
-                yield from _lines(path / name)
-        return
-    yield from read_lines(path)
-
-
-def _atoms(path: Path) -> Iterator[tuple[str, Atom]]:
-    for line in _lines(path):
-        yield line, _atom(line.lstrip("-"), path)
-
-
-def _flag_lines(path: Path) -> _FlagLines:
-    """Return lines of an atom and flags; ``NAME:`` stands for the prefix of those behind it."""
-    found = []
-    for line in _lines(path):
-        word, *flags = line.split()
-        prefix = ""
-        expanded = []
-        for flag in flags:
-            if flag.endswith(":"):
-                prefix = flag[:-1].lower() + "_"
-            else:
-                expanded.append(_prefixed(prefix, flag))
-        found.append((_atom(word, path), tuple(expanded)))
-    return tuple(found)
-
-
-def _atom(text: str, source: Path) -> Atom:
-    try:
-        return Atom.parse(text, wildcards=True)
-    except SysextError as error:
-        raise EbuildError(error.brief, {"file": source, **error.facts}, error.hint) from error

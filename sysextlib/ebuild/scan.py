@@ -329,7 +329,7 @@ def commands_end(text: str, at: int, closer: str) -> int:
             heredocs.append((delimiter, strip))
         elif first == "(":
             if token == "((":
-                end = arithmetic_end(text, here) if _leads(text, start, at, newline) else 0
+                end = arithmetic_end(text, here) if _leads(text, start, at, (newline, glued)) else 0
                 if end:
                     here = end
                     continue
@@ -343,15 +343,15 @@ def commands_end(text: str, at: int, closer: str) -> int:
                 return here
             stack.pop()
         elif token == "{" and closer == "}":
-            if _leads(text, start, at, newline):
+            if _leads(text, start, at, (newline, glued)):
                 stack.append("{")
         elif token == "}" and closer == "}":
-            if not _leads(text, start, at, newline, closing=True):
+            if not _leads(text, start, at, (newline, glued), closing=True):
                 continue
             if not stack:
                 return here
             stack.pop()
-        elif token == "case" and closer == ")" and _leads(text, start, at, newline):
+        elif token == "case" and closer == ")" and _leads(text, start, at, (newline, glued)):
             stack.append("case")
         elif token == "esac" and closer == ")" and stack[-1:] == ["case"]:
             stack.pop()
@@ -359,13 +359,16 @@ def commands_end(text: str, at: int, closer: str) -> int:
     raise ScriptSyntaxError(f"unterminated {what}", max(at - 1, 0))
 
 
-def _leads(text: str, at: int, since: int, newline: int, *, closing: bool = False) -> bool:
+def _leads(
+    text: str, at: int, since: int, behind: tuple[int, int], *, closing: bool = False
+) -> bool:
     """Tell whether a word at ``at`` stands where a command begins.
 
-    :param newline: the last newline before it that ends a command or comment.
-
+    :param behind: the last newline before it that ends a command or comment, and the offset behind
+        the last quotes or expansion.
     :param closing: the word ends something, so one that ends something may come before it.
     """
+    newline, glued = behind
     here = at
     while True:
         while here > since and text[here - 1] in " \t":
@@ -378,7 +381,7 @@ def _leads(text: str, at: int, since: int, newline: int, *, closing: bool = Fals
         return True
     if text[here - 1] == ")":
         # behind a case pattern, or behind a subshell, or behind the head of a function
-        return True
+        return here != glued
     match = _LAST_WORD.search(text, max(since, here - 12), here)
     word = match.group() if match else ""
     return word in _LEADS or (closing and word in {"}", "fi", "done", "esac", "]]"})

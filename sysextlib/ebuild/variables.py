@@ -119,7 +119,11 @@ class Scopes:
         """Yield the names of the variables that are set and begin so, sorted."""
         for name in sorted(self.table):
             variable = self.table[name]
-            if name.startswith(prefix) and (variable.text is not None or variable.items):
+            if not name.startswith(prefix):
+                continue
+            # bash lists a local that is not set when it hides a variable that is
+            hidden = [scope[name] for scope in self.hidden if scope.get(name)]
+            if any(one and (one.text is not None or one.items) for one in (variable, *hidden)):
                 yield name
 
     def writable(self, name: str) -> Variable:

@@ -12,7 +12,7 @@ from sysextlib.system.run import Result, run
 from tests.builders.binpkg import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PROFILE = """\
 ARCH="amd64"
@@ -90,10 +90,18 @@ class PortageRoot:
         """Where packages are installed."""
         return self.folder / "root"
 
-    def call(self, *argv: str, env: Mapping[str, str] | None = None) -> Result:
+    def call(
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        codes: Sequence[int] = (0,),
+        timeout: float = 300,
+    ) -> Result:
         """Run a program of Portage's; PKGDIR is ``folder``/packages unless ``env`` names one."""
         program = Path(sys.prefix) / "bin" / argv[0]
-        return run([program, *argv[1:]], env={**self._env(), **(env or {})}, timeout=300)
+        return run(
+            [program, *argv[1:]], env={**self._env(), **(env or {})}, codes=codes, timeout=timeout
+        )
 
     def ask(self, code: str) -> bytes:
         """Run Python that has Portage's database of installed packages as ``vardb``."""

@@ -99,6 +99,7 @@ SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
     ("a=( '' b ); IFS=:; set -- ${a[@]}; X=$#", "2"),
     ("a=( ${a@a} ); X=$a", "a"),
     ("v=\\'; X=${v@Q}", "\\'"),
+    ("ab=1; f() { local ab ac; X=${!a@}; }; f", "ab"),
     ("set --; f() { set -- a b; }; f; X=$#", "0"),
     (
         'f() { s=$(shopt -p nullglob); shopt -s nullglob; eval "$s"; X=$(shopt -p nullglob); }; f',
@@ -132,6 +133,7 @@ GLUTTONS: Final = (
     "while :; do eval x=$(( n++ )); done",
     'while :; do eval "f$(( n++ ))() { :; }"; done',
     "declare -A m; for i in {1..2000}; do m[$i]=1; done; while :; do x=${!m[*]}; done",
+    "x={a..z}; for i in {1..9}; do x+=$x; done; while :; do y=${x%[._-]}; done",
     "for i in {1..999}; do l+=( {a..z} ); done; while :; do y=${l[*]//a/b}; done",
 )
 """Scripts without end, or of a gigantic result: each must be refused within two seconds."""

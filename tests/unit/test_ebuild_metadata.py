@@ -135,6 +135,11 @@ def test_a_failed_glob_in_eval_ends_one_line_of_it():
     assert [found.value(key) for key in ("IUSE", "RESTRICT", "DEPEND")] == ["a", "c", "d/e"]
 
 
+def test_files_are_looked_for_when_all_words_are_expanded():
+    found = evaluate("X=( *none* ${IUSE:=a} )\n:\n")
+    assert found.value("IUSE") == "a"
+
+
 def test_a_failed_glob_leaves_the_positional_parameters():
     found = evaluate("set -- a b\nX=( *none* )\nIUSE=$#\n")
     assert found.value("IUSE") == "2"
