@@ -28,6 +28,7 @@ LONGEST_NUMBER: Final = 1000
 _DEEPEST: Final = 20  # variables that hold expressions that name variables ...
 _MASK: Final = (1 << 64) - 1
 _SPACE: Final = re.compile(r"\s+")
+_PLAIN_NUMBER: Final = re.compile(r"-?[1-9][0-9]{0,18}")
 _TOKEN: Final = re.compile(
     r"(?P<NUMBER>[0-9]+#[0-9A-Za-z@_]+|0[xX][0-9a-fA-F]+|[0-9]+(?![0-9A-Za-z_#]))"
     r"|(?P<NAME>[A-Za-z_][A-Za-z0-9_]*)"
@@ -172,7 +173,7 @@ def parse_arithmetic(text: str) -> Expression:
     stripped = text.strip()
     if not stripped:
         return ("number", 0)
-    if stripped.isdigit() and stripped[0] != "0" and stripped.isascii():
+    if _PLAIN_NUMBER.fullmatch(stripped):
         return ("number", _number(stripped))
     try:
         return cast("Expression", _grammar().parse(stripped))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_IFS: Final = " \t\n"
 _DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
 _GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
+_BACKSLASHED: Final = re.compile(r"\\.", re.DOTALL)
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
 
@@ -349,6 +350,8 @@ class Expansion:
         if "noglob" in self.shell.options:
             return False
         unquoted = "".join([text if not quoted else "q" for text, quoted in pieces])
+        if "\\" in unquoted:
+            unquoted = _BACKSLASHED.sub("q", unquoted)  # of an expansion: it quotes what follows
         if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
             return True
         return _GLOB.search(unquoted[: unquoted.rfind("]") + 1]) is not None or (

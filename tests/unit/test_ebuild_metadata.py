@@ -140,6 +140,11 @@ def test_files_are_looked_for_when_all_words_are_expanded():
     assert found.value("IUSE") == "a"
 
 
+def test_a_backslash_in_a_value_quotes_a_glob():
+    found = evaluate("X='a\\*'\nset -- ${X}\nIUSE=$1\n", wanted=("IUSE",))
+    assert found.others["IUSE"] == "a\\*"
+
+
 def test_a_failed_glob_leaves_the_positional_parameters():
     found = evaluate("set -- a b\nX=( *none* )\nIUSE=$#\n")
     assert found.value("IUSE") == "2"
