@@ -1,12 +1,18 @@
 """Damaged ebuilds: refused or read, never a traceback; ci/fuzz-ebuilds looks for longer."""
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysextlib.ebuild.parts import parse_parts, plain_text
-from sysextlib.errors import SysextError
-from tests.builders.ebuild_repo import evaluate
+from sysextlib.ebuild.profile import load_profile
+from sysextlib.ebuild.repository import open_repositories
+from sysextlib.errors import EbuildError, SysextError
+from tests.builders.ebuild_repo import evaluate, write_repository
 from tests.builders.shell_scripts import SCRIPTS
 
 ECLASS = """
@@ -87,3 +93,22 @@ def test_binary_files_are_read_or_refused(data):
 def test_text_in_single_quotes_stands_for_itself(text):
     quoted = "'" + text.replace("'", "'\\''") + "'"
     assert plain_text(parse_parts(quoted)) == text
+
+
+LISTS = ("package.use", "use.mask", "package.mask", "package.accept_keywords", "package.provided")
+LINES = st.lists(
+    st.sampled_from(
+        [*"\"'$#\\=-*:/ \n~<>{}()", "a/b", "USE=", "-x", "\n", ">=a/b-1", "${USE}", "*/*", "é"]
+    ),
+    max_size=20,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(LISTS), LINES, LINES)
+def test_damaged_profiles_are_read_or_refused(name, lines, defaults):
+    with tempfile.TemporaryDirectory() as folder:
+        repo = write_repository(Path(folder) / "r", {"profiles/p/make.defaults": defaults})
+        (repo / "profiles/p" / name).write_text(lines)
+        with contextlib.suppress(EbuildError):
+            load_profile(repo / "profiles/p", open_repositories([repo]))
