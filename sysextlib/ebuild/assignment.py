@@ -81,7 +81,6 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
         variable.kind = INDEXED
         variable.items = None if variable.text is None else {0: variable.text}
         variable.text = None
-    items = dict(variable.items or {}) if node.append else {}
     associative = variable.kind == ASSOCIATIVE
     if associative and any(subscript is None for subscript, _, _ in node.array):
         raise UnsupportedError("a list of keys and values for an associative array")
@@ -97,6 +96,8 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
         text = shell.expansion.text(word_parts(word))
         found.append((_key(shell, variable, subscript.text), text, append))
     found += [(None, text, False) for text in shell.expansion.fields(plain)]
+    variable = shell.variables.writable(name)  # an element may have got ${name[1]:=text}
+    items = dict(variable.items or {}) if node.append else {}
     following = (int(max(items)) + 1) if items and not associative else 0
     for key, text, append in found:
         place = following if key is None else key

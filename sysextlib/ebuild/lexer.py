@@ -41,8 +41,8 @@ _RESERVED: Final = {
     "else": "ELSE", "fi": "FI", "for": "FOR", "in": "IN", "do": "DO", "done": "DONE",
     "while": "WHILE", "until": "UNTIL", "case": "CASE", "esac": "ESAC", "[[": "LCOND",
 }  # fmt: skip
-_INSIDE: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
-"""Reserved words that no command may begin with; ``in`` is none of them."""
+_INSIDE: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "in", "}"})
+"""Reserved words that no command may begin with."""
 _REFUSED: Final = frozenset({"select", "coproc", "time"})
 _REDIRECT: Final = re.compile(
     r"([0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})?(&>>|&>|<<<|<<-?|<&|<>|>>|>&|>\||[<>](?!\())"

@@ -99,6 +99,7 @@ SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
     ("a=( '' b ); IFS=:; set -- ${a[@]}; X=$#", "2"),
     ("a=( ${a@a} ); X=$a", "a"),
     ("v=\\'; X=${v@Q}", "\\'"),
+    ("l=( x ); l+=( y ${l[1]:=z} ); X=${l[*]}", "x z y z"),
     ("ab=1; f() { local ab ac; X=${!a@}; }; f", "ab"),
     ("set --; f() { set -- a b; }; f; X=$#", "0"),
     (

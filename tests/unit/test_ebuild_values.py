@@ -74,6 +74,7 @@ def test_endless_and_gigantic_scripts_are_refused(script):
         ("fi\n", "'fi'"),
         ("if :; then\nfi\nfi\n", "'fi'"),
         ("()\n", "')'"),
+        ("in\n", "'in'"),
         ("f() { :\n: $(:) \\\n}\n", "unterminated function"),
         ("f() {\n: < # comment\n}\nf\n", "without a target"),
         ("f() {\n}\nf\n", "no commands"),
