@@ -120,7 +120,7 @@ def test_libselinux_has_the_labels_of_the_image(board, built, tmp_path, key):
         said = matchpathcon(contexts, list(labels), kind) if labels else {}
         assert said == labels
         seen += len(said)
-    assert seen > 10
+    assert seen == len([entry for entry in entries if entry.path]) > 0
 
 
 def test_nothing_of_the_board_has_an_unexpected_finding(built):
