@@ -106,7 +106,7 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
         items[place] = text
         if isinstance(place, int):
             following = place + 1
-    shell.budget.spend(len(found))
+    shell.budget.spend(len(found) + (len(items) >> 2))
     shell.budget.spend_text(sum(map(len, items.values())))
     shell.variables.set_items(name, items)
 

@@ -132,6 +132,7 @@ GLUTTONS: Final = (
     "x[\u00b2]=1",
     "while :; do x+=}; read -r -a l <<< $x; done",
     "while :; do eval x=$(( n++ )); done",
+    "while :; do l+=( a ); done",
     'while :; do eval "f$(( n++ ))() { :; }"; done',
     "declare -A m; for i in {1..2000}; do m[$i]=1; done; while :; do x=${!m[*]}; done",
     "x={a..z}; for i in {1..9}; do x+=$x; done; while :; do y=${x%[._-]}; done",
