@@ -37,8 +37,8 @@ def read_unit(data: bytes) -> tuple[Setting, ...]:
     lines: list[str] = []
     continued = False
     for line in text.splitlines():
-        if continued and line.lstrip().startswith(("#", ";")):
-            continue  # a comment between the parts of one line
+        if line.lstrip().startswith(("#", ";")):
+            continue  # a comment, even between the parts of one line; it goes on in none
         if continued:
             lines[-1] += " " + line.strip()
         else:
@@ -51,7 +51,7 @@ def read_unit(data: bytes) -> tuple[Setting, ...]:
     for line in lines:
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]
-        elif line and not line.startswith(("#", ";")):
+        elif line:
             key, equals, value = line.partition("=")
             if equals:
                 settings.append(Setting(section, key.strip(), value.strip()))

@@ -50,7 +50,7 @@ def test_the_program_of_a_command_line(line, program, optional):
 
 def test_a_unit_is_read_as_systemd_reads_it():
     text = b"""
-# comment
+# comment, which goes on in no line \\
 [Unit]
 Description = two \\
 ; not this
