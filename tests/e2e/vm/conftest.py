@@ -21,10 +21,24 @@ RemainAfterExit=yes
 
 @pytest.fixture(scope="session")
 def built(extensions: Path) -> dict[str, Path]:
-    """Return the image of every extension of the demo board, by the file's name."""
+    """Return the images that one machine merges, by the file's name: all but those for clouds."""
+    return {name: path for name, path in _images(extensions).items() if not _is_oem(name)}
+
+
+@pytest.fixture(scope="session")
+def oems(extensions: Path) -> dict[str, Path]:
+    """Return the images of which a machine merges one, that of its cloud or hypervisor."""
+    return {name: path for name, path in _images(extensions).items() if _is_oem(name)}
+
+
+def _images(extensions: Path) -> dict[str, Path]:
     others = ("_pkginfo.raw", ".confext.raw")
     images = sorted(extensions.glob("*.raw"))
     return {path.name: path for path in images if not path.name.endswith(others)}
+
+
+def _is_oem(name: str) -> bool:
+    return name.startswith("oem-")
 
 
 @pytest.fixture(scope="session")
