@@ -100,7 +100,7 @@ COMES_WITH = {
     "binutils": {"as", "ld", "readelf", "strip", "x86_64-linux-gnu-strip"},
     "kmod": {"modprobe"},
     "squashfs-tools": {"unsquashfs"},
-    "systemd": {"systemd-analyze"},
+    "systemd": {"systemd-analyze", "systemd-sysusers"},
     "attr": {"getfattr"},
     "libcap2-bin": {"getcap"},
 }
