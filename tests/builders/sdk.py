@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from sysextlib.system.cache import cache_root
 from tests.builders.engines import IMAGE
 from tests.builders.portage_root import PortageRoot
+from tests.builders.signals import heed_signals
 from tests.builders.world import ROOT, World, make_world
 
 if TYPE_CHECKING:
@@ -214,8 +214,7 @@ def started(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # a shell that runs us in the background has it ignored, and what we start too
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_signals,
     )
     try:
         yield process

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.signals import heed_signals
 from tests.builders.world import World
 
 MOMENTS = 20
@@ -24,6 +25,7 @@ def start(world: World, output: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=heed_signals,
     )
 
 
@@ -59,9 +61,10 @@ def test_sigkill_leaves_no_half_output_and_nothing_for_good(world, duration, tmp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_build_ends_at_once_and_clean(world, duration, tmp_path, number):
+def test_an_interrupted_build_ends_at_once_and_clean(world, tmp_path, number):
     process = start(world, tmp_path)
-    time.sleep(duration * 0.6)
+    while process.poll() is None and not any(tmp_path.glob(".hello*")):
+        time.sleep(0.01)  # until it is at work
     process.send_signal(number)
     code = process.wait(timeout=20)
     assert code == 130 or (code == 0 and (tmp_path / "hello.raw").exists())
