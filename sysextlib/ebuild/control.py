@@ -15,6 +15,7 @@ from sysextlib.ebuild.nodes import (
     Background,
     Case,
     Condition,
+    Extended,
     For,
     ForArithmetic,
     Function,
@@ -185,6 +186,13 @@ def _pipe(shell: Shell, node: Pipe) -> int:
     return status
 
 
+def _extended(shell: Shell, node: Extended) -> int:
+    if not shell.reads_extended:
+        shell.line = node.line
+        shell.check_extended()
+    return RUN[type(node.command)](shell, node.command)
+
+
 def _background(shell: Shell, node: Background) -> int:
     shell.line = node.line
     raise UnsupportedError("a command in the background")
@@ -207,5 +215,6 @@ RUN: Final[dict[type, Callable[[Any, Any], int]]] = {
     Redirected: _redirected,
     Pipe: _pipe,
     Background: _background,
+    Extended: _extended,
 }
 """How each kind of command is carried out: called with the shell and the command."""

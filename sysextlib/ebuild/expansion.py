@@ -111,6 +111,7 @@ class _DoubleFields:
 
     :ivar keeps: it makes a field even when nothing comes of it.
     :ivar vanishes: but not when there is a ``$@`` of no elements in it.
+    :ivar stays: not even then: something was assigned in it, or an operand was a ``$@`` of none.
     :ivar filled: a ``$@`` in it had elements.
     :ivar joined: a changed ``$*`` is in it. :ivar listed: a ``$@`` is.
     """
@@ -120,6 +121,7 @@ class _DoubleFields:
         self.text: list[str] = []
         self.keeps = False
         self.vanishes = False
+        self.stays = False
         self.filled = False
         self.joined = False
         self.listed = False
@@ -239,7 +241,8 @@ class Expansion:
         double = _DoubleFields(fields)
         self._emit_inner(parts, double, chosen=False)
         whole = "".join(double.text)
-        if whole or double.filled or (double.keeps and not double.vanishes) or not parts:
+        stays = double.stays or (double.keeps and not double.vanishes)
+        if whole or double.filled or stays or not parts:
             fields.add(whole, quoted=True)
 
     def _emit_inner(self, parts: Sequence[Part], double: _DoubleFields, *, chosen: bool) -> None:
@@ -265,6 +268,7 @@ class Expansion:
             if not operand and part.operator[-1] == "+" and "@" in (part.name, part.subscript):
                 double.vanishes = double.vanishes or not plain_value(self, part)
             double.keeps = True
+            double.stays = double.stays or part.operator[-1] == "="
             self._emit_inner(operand, double, chosen=True)
             return
         value = value_of(self, part, quoted=True)
@@ -273,6 +277,7 @@ class Expansion:
         else:
             double.add_all(value)
             double.vanishes = double.vanishes or not (value or chosen)
+            double.stays = double.stays or (chosen and not value)
 
     def text(self, parts: tuple[Part, ...]) -> str:
         """Return the text of parts, without splitting and file names."""

@@ -43,6 +43,8 @@ _RESERVED: Final = {
 }  # fmt: skip
 _INSIDE: Final = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "in", "}"})
 """Reserved words that no command may begin with."""
+_ONE_LINE: Final = frozenset({"WORD", "ARITH", "PIPE", "RPAREN", "patterns"})
+"""Where nothing else may follow, no newline may: behind case and for, and among case patterns."""
 _REFUSED: Final = frozenset({"select", "coproc", "time"})
 _REDIRECT: Final = re.compile(
     r"([0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})?(&>>|&>|<<<|<<-?|<&|<>|>>|>&|>\||[<>](?!\())"
@@ -50,7 +52,7 @@ _REDIRECT: Final = re.compile(
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%,^-][A-Za-z0-9_./:@%+,=^-]*(?=[\s;&|)]|\Z)")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]+")
 _ASSIGN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|(?=\[))")
-_FUNCTION: Final = re.compile(r"([^\s;&|<>()$`\"'\\{}=]+)[ \t]*\([ \t]*\)\s*")
+_FUNCTION: Final = re.compile(r"([^\s;&|<>()$`\"'\\{}=\[]+)[ \t]*\([ \t]*\)\s*")
 _FUNCTION_WORD: Final = re.compile(
     r"function[ \t]+([^\s;&|<>()$`\"'\\{}=]+)[ \t]*(?:\([ \t]*\))?\s*"
 )
@@ -94,6 +96,7 @@ class _Scanner:
 
     def tokens(self) -> Iterator[Token]:
         text = self.text
+        kind = ""  # of the last token
         while True:
             blank = _BLANK.match(text, self.at)
             if blank:
@@ -107,8 +110,12 @@ class _Scanner:
                 self._newline()
                 if "NEWLINE" in accepts and not self.in_test:
                     yield Token("NEWLINE", "\n", self._line(start), start)
+                elif not self.in_test and (kind == "BANG" or _ONE_LINE.issuperset(accepts)):
+                    raise ScriptSyntaxError("the end of the line is not expected here", start)
                 continue
-            yield self._test_token(accepts) if self.in_test else self._token(accepts)
+            token = self._test_token(accepts) if self.in_test else self._token(accepts)
+            kind = token.type
+            yield token
         if self.heredocs:
             raise ScriptSyntaxError("here-document without its text", self.heredocs[0][0].at)
         if "NEWLINE" in self.states[self.state.state_stack[-1]]:
@@ -269,7 +276,7 @@ class _Scanner:
         end = word_end(self.text, start)
         if end == start or (blank and self.text[start] == "#"):
             raise ScriptSyntaxError(f"{operator} without a target", at)
-        target = Word(self.text[start:end], self._line(at), start)
+        target = self._made(self.text[start:end], start)
         self.at = end
         return Redirect(operator, match[1] or "", target, target.line, at)
 

@@ -224,15 +224,24 @@ class Redirected:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """A command with an extended glob at ``line``, which bash reads only while those are on."""
+
+    command: Command
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """``command &``."""
 
+    command: Command
     line: int
 
 
 Test: TypeAlias = "tuple[Any, ...]"
 Command: TypeAlias = (
     "Simple | AndOr | Not | Pipe | If | For | ForArithmetic | While | Case | Group | Subshell"
-    " | Condition | Redirected | Background | Function | Arithmetic"
+    " | Condition | Redirected | Background | Extended | Function | Arithmetic"
 )
 Block: TypeAlias = "tuple[Command, ...]"

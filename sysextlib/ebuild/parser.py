@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -19,6 +21,7 @@ from sysextlib.ebuild.nodes import (
     Case,
     Command,
     Condition,
+    Extended,
     For,
     ForArithmetic,
     Function,
@@ -37,6 +40,7 @@ from sysextlib.ebuild.nodes import (
 
 MAX_SIZE: Final = 4 << 20
 """Characters of the longest script read; the longest real one has a tenth of it."""
+_EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 
 
 class _Joined:
@@ -106,7 +110,7 @@ class _Commands(Transformer[Token, Any]):
         return cast("Command", children[0])
 
     def background(self, children: list[Any]) -> Background:
-        return Background(children[1].line)
+        return Background(children[0], children[1].line)
 
     def and_or(self, children: list[Any]) -> Command:
         return cast("Command", children[0])
@@ -294,7 +298,10 @@ def parse_commands(text: str) -> Block:
     try:
         # cast: lark's stubs do not know what a transformer makes.
         found = cast("list[Command]", _grammar().parse(text))
-        return tuple(found.units() if isinstance(found, _Lines) else found)
+        block = tuple(found.units() if isinstance(found, _Lines) else found)
+        if _EXTGLOB.search(text):
+            block = tuple(map(_marked, block))
+        return block
     except UnexpectedToken as error:
         token = error.token
         if token.type == "$END":
@@ -305,6 +312,11 @@ def parse_commands(text: str) -> Block:
         raise ScriptSyntaxError(f"{what} is not expected here", at) from None
     except RecursionError:
         raise ScriptSyntaxError("quotes and substitutions are nested too deep", 0) from None
+
+
+def _marked(command: Command) -> Command:
+    found = extended_glob_in(command)
+    return Extended(command, found.line) if found else command
 
 
 def parse_file(text: str, file: str) -> Block:
@@ -331,6 +343,36 @@ def parse_body(function: Function) -> Block:
         if not function.parsed:
             raise ScriptSyntaxError(f"function {function.name} has no commands", 0)
     return function.parsed
+
+
+def extended_glob_in(node: object) -> Token | None:
+    """Return the first extended glob in a command, or the function that has it, or None.
+
+    Those in ``[[ ]]`` do not count, where they are always on.
+    """
+    inner: tuple[object, ...] = ()
+    if isinstance(node, tuple):
+        inner = node
+    elif isinstance(node, Word):
+        return node if node.extended else None
+    elif isinstance(node, Assign):
+        inner = (node.value, node.array)
+    elif isinstance(node, Redirect):
+        inner = (node.target,)
+    elif isinstance(node, Function):
+        return node if _has_extended_body(node) else None
+    elif dataclasses.is_dataclass(node) and not isinstance(node, Condition):
+        inner = tuple(getattr(node, field.name) for field in dataclasses.fields(node))
+    return next(filter(None, map(extended_glob_in, inner)), None)
+
+
+def _has_extended_body(function: Function) -> bool:
+    if not _EXTGLOB.search(function.body):
+        return False
+    try:
+        return extended_glob_in(parse_body(function)) is not None
+    except ScriptSyntaxError:
+        return False  # told when it is called
 
 
 def parse_all(block: Block) -> int:

@@ -63,11 +63,13 @@ def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | Non
     text = expansion.text(operand)
     if kind == "?":
         raise ScriptError(f"{part.name}: {text or 'parameter null or not set'}")
-    expansion.shell.assign_parameter(part, text)
-    if part.subscript is not None:
-        # not looked up again: the subscript may stand for another element now
-        return (Literal(text),)
-    return None
+    shell = expansion.shell
+    variable = shell.variables.table.get(part.name)
+    if variable is not None and (variable.integer or variable.lowercase):
+        raise UnsupportedError(f"{operator} for {part.name}, whose value changes when it is set")
+    shell.assign_parameter(part, text)
+    # not looked up again: the subscript may stand for another element now
+    return (Literal(text),)
 
 
 def special_value(shell: Shell, name: str) -> str | list[str] | None:
