@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from dataclasses import dataclass
+import contextlib
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sysextlib.board import board_names, load_board
+from sysextlib.chains import DEPENDENCIES, RUNTIME, Leanings, World
 from sysextlib.changes import (
     ChangedFile,
     Checkout,
@@ -17,30 +18,17 @@ from sysextlib.changes import (
     profile_effects,
     repository_effects,
 )
-from sysextlib.definition import load_catalogue
+from sysextlib.definition import below, load_catalogue
 from sysextlib.ebuild.failure import ScriptSyntaxError
 from sysextlib.ebuild.generate import Evaluator, MetadataStore
 from sysextlib.ebuild.make_defaults import parse_make_defaults
-from sysextlib.ebuild.profile import package_of
-from sysextlib.ebuild.repository import Ebuild, Repository, open_repositories
-from sysextlib.errors import SysextError, ValueSyntaxError
-from sysextlib.gentoo.atom import Atom
-from sysextlib.gentoo.cpv import Cpv
-from sysextlib.gentoo.dependency import leaves, parse_depend
-from sysextlib.gentoo.use import parse_iuse
+from sysextlib.ebuild.repository import Repository, open_repositories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sysextlib.definition import SysextDef
-    from sysextlib.ebuild.metadata import Metadata
-    from sysextlib.gentoo.package import Package
     from sysextlib.progress import Progress
-
-DEPENDENCIES: Final = ("RDEPEND", "PDEPEND", "IDEPEND", "DEPEND", "BDEPEND")
-"""What a package's files may depend on; run-time ones first, so that chains prefer them."""
-
-RUNTIME: Final = ("RDEPEND", "PDEPEND", "IDEPEND")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +97,19 @@ def find_affected(
     *,
     cache: Path,
     progress: Progress,
-    runtime_only: bool = False,
+    runtime: bool = False,
 ) -> AffectedReport:
     """Return the extensions of a checkout's catalogue that a change since a revision affects.
 
-    What lies in the working tree now is compared with the revision.
+    What lies in the working tree now is compared with the revision. Dependencies are followed
+    among the ebuilds of now, and among those of the revision: what is chosen no longer, because
+    it is gone or lost its keyword, means building again as well.
 
     :param root: checkout with sysexts/ and board_overlays/.
     :param repos: ebuild repositories; the first one's checkout is compared, the others count for
         their ebuilds, and for changes too when they lie in the same checkout.
     :param cache: folder of the user's own in which metadata is kept.
-    :param runtime_only: leave DEPEND and BDEPEND out.
+    :param runtime: follow run-time dependencies alone.
     :raises UsageError: no checkout, or no such revision. :raises EbuildError: no repository.
     :raises DefinitionError: the catalogue is wrong.
     """
@@ -129,23 +119,57 @@ def find_affected(
         files = checkout.changed()
         effects = tuple(_effects(checkout, files, repositories, root))
     catalogue = load_catalogue(root)
-    store = MetadataStore(Evaluator(repositories), cache)
-    world = _World(repositories, store, effects, RUNTIME if runtime_only else DEPENDENCIES)
     found: list[Affected] = []
-    with progress.step(f"Follow the dependencies of {len(catalogue)} extensions"):
-        for done, definition in enumerate(catalogue.values(), 1):
-            item = _affected_of(definition, effects, world, root)
-            if item is not None:
-                found.append(item)
-            progress.advance(done, len(catalogue))
-    keys = {item.extension for item in found}
+    with contextlib.ExitStack() as stack:
+        leanings = _leanings(repositories.values(), root, effects)
+        keys = RUNTIME if runtime else DEPENDENCIES
+        now = World(repositories, MetadataStore(Evaluator(repositories), cache), leanings, keys)
+        worlds = [now]
+        if any(effect.package or effect.eclass for effect in effects):
+            with progress.step("Read the ebuilds of the revision"):
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                old = {key: _before(checkout, it, scratch) for key, it in repositories.items()}
+            store = MetadataStore(Evaluator(old), cache, keep=False)
+            worlds.append(World(old, store, leanings, keys))
+        with progress.step(f"Follow the dependencies of {len(catalogue)} extensions"):
+            for done, definition in enumerate(catalogue.values(), 1):
+                family = (definition, *below(definition, catalogue))
+                item = _affected_of(family, effects, worlds, root)
+                if item is not None:
+                    found.append(item)
+                progress.advance(done, len(catalogue))
+    named = {item.extension for item in found}
     return AffectedReport(
         commit=checkout.commit,
-        changed=len(files),
+        changed=len({changed.real for changed in files}),
         affected=tuple(found),
-        unaffected=tuple(key for key in catalogue if key not in keys),
-        unreadable=tuple(sorted(world.unreadable.items())),
+        unaffected=tuple(key for key in catalogue if key not in named),
+        unreadable=tuple(sorted((leanings.unread | now.unreadable).items())),
     )
+
+
+def _leanings(
+    repositories: Iterable[Repository], root: Path, effects: Sequence[Effect]
+) -> Leanings:
+    """Return what profiles say of versions, and said before the change."""
+    leanings = Leanings()
+    for repository in repositories:
+        leanings.add(repository.path / "profiles")
+    leanings.add(root / "board_overlays")
+    for atom in (atom for effect in effects for atom in effect.atoms):
+        leanings.note(atom, masks=True)
+        leanings.note(atom, masks=False)
+    return leanings
+
+
+def _before(checkout: Checkout, repository: Repository, scratch: Path) -> Repository:
+    """Return a repository with the ebuilds and eclasses that it had in the revision."""
+    home = repository.path.resolve()
+    if not home.is_relative_to(checkout.top):
+        return repository
+    place = scratch / repository.name
+    checkout.write_before(home, place, (".ebuild", ".eclass"))
+    return replace(repository, path=place)
 
 
 def _effects(
@@ -167,8 +191,8 @@ def _effects(
         else:
             if changed.path.is_relative_to(home):
                 parts = changed.path.relative_to(home).parts
-                cause = changed.path.relative_to(checkout.top).as_posix()
-                if parts[0] == "sysexts" and len(parts) >= 3:
+                cause = checkout.name_of(changed)
+                if parts[0] == "sysexts" and parts[2:3] in {("sysext.toml",), ("files",)}:
                     yield Effect(cause=cause, definition=parts[1])
                 elif parts == ("sysexts", "sets.toml"):
                     yield Effect(cause=cause, definition="*")
@@ -196,16 +220,29 @@ def _expanded_names(folders: Iterable[Path], home: Path) -> frozenset[str]:
 
 
 def _affected_of(
-    definition: SysextDef, effects: Sequence[Effect], world: _World, root: Path
+    family: Sequence[SysextDef], effects: Sequence[Effect], worlds: Sequence[World], root: Path
 ) -> Affected | None:
-    folder = definition.folder.name if definition.folder else definition.key
+    """Return why an extension is affected, if it is.
+
+    :param family: itself, then those below it: what they merge decides what is left for it.
+    """
+    key = family[0].key
     for effect in effects:
-        own = effect.definition == folder or (effect.definition == "*" and definition.sets)
-        if own or (effect.everything and _on_board(definition, effect, root)):
-            return Affected(definition.key, (), effect.cause)
-    fitting = [effect for effect in effects if _on_board(definition, effect, root)]
-    found = world.reach(definition, fitting)
-    return Affected(definition.key, *found) if found else None
+        own = any(_defines(effect, one) for one in family)
+        if own or (effect.everything and _on_board(family[0], effect, root)):
+            return Affected(key, (), effect.cause)
+    fitting = [effect for effect in effects if _on_board(family[0], effect, root)]
+    for world in worlds:
+        for one in family:
+            found = world.reach(one.packages, family[0].arches, fitting)
+            if found:
+                return Affected(key, *found)
+    return None
+
+
+def _defines(effect: Effect, definition: SysextDef) -> bool:
+    folder = definition.folder.name if definition.folder else definition.key
+    return effect.definition == folder or (effect.definition == "*" and bool(definition.sets))
 
 
 def _on_board(definition: SysextDef, effect: Effect, root: Path) -> bool:
@@ -214,157 +251,3 @@ def _on_board(definition: SysextDef, effect: Effect, root: Path) -> bool:
     if effect.board not in board_names(root):
         return False
     return definition.fits(effect.board, load_board(effect.board, root).arch)
-
-
-class _World:
-    """The ebuilds of all repositories, read as far as chains lead to them."""
-
-    def __init__(
-        self,
-        repositories: Mapping[str, Repository],
-        store: MetadataStore,
-        effects: Sequence[Effect],
-        keys: Sequence[str],
-    ) -> None:
-        self.repositories = repositories
-        self.store = store
-        self.keys = keys
-        self.unreadable: dict[str, str] = {}
-        self._packages: dict[str, list[tuple[Ebuild, Package, Metadata]]] = {}
-        self._broken: dict[str, list[Ebuild]] = {}
-        self._gone: dict[str, list[tuple[Cpv, Effect]]] = {}
-        for effect in effects:
-            if effect.gone:
-                category = effect.package.partition("/")[0]
-                try:
-                    cpv = Cpv.parse(f"{category}/{effect.pf}")
-                except ValueSyntaxError:
-                    continue
-                self._gone.setdefault(effect.package, []).append((cpv, effect))
-
-    def reach(
-        self, definition: SysextDef, effects: Sequence[Effect]
-    ) -> tuple[tuple[str, ...], str] | None:
-        """Return the shortest chain to something that changed, and the changed file."""
-        arches = [str(arch) for arch in definition.arches]
-        queue: deque[tuple[Atom, tuple[str, ...]]] = deque(
-            (atom, ()) for atom in definition.packages
-        )
-        seen: set[str] = set()
-        while queue:
-            atom, chain = queue.popleft()
-            here = (*chain, atom.cp)
-            for cpv, effect in self._gone.get(atom.cp, ()):
-                if effect in effects and _version_fits(atom, cpv):
-                    return here, effect.cause
-            for ebuild in self._unreadable(atom):
-                cause = _unread_cause(ebuild, effects)
-                if cause:
-                    return here, cause
-            for ebuild, package, metadata in self._chosen(atom, arches):
-                if str(ebuild.path) in seen:
-                    continue
-                seen.add(str(ebuild.path))
-                cause = _cause(package, ebuild, metadata, effects)
-                if cause:
-                    return here, cause
-                for dependency in self._dependencies(ebuild, metadata):
-                    queue.append((dependency, here))
-        return None
-
-    def _read(self, cp: str) -> list[tuple[Ebuild, Package, Metadata]]:
-        """Return every ebuild of a package that has metadata."""
-        if cp not in self._packages:
-            found = self._packages[cp] = []
-            broken = self._broken[cp] = []
-            for repository in self.repositories.values():
-                for ebuild in _ebuilds_of(repository, cp):
-                    try:
-                        metadata = self.store.metadata(ebuild)
-                        package = package_of(ebuild.cpv, metadata, repository.name)
-                    except SysextError as error:
-                        broken.append(ebuild)
-                        self.unreadable[str(ebuild.cpv)] = error.brief
-                        continue
-                    found.append((ebuild, package, metadata))
-        return self._packages[cp]
-
-    def _unreadable(self, atom: Atom) -> list[Ebuild]:
-        """Return the ebuilds that the atom may mean and of which nothing is known."""
-        self._read(atom.cp)
-        return [one for one in self._broken[atom.cp] if _version_fits(atom, one.cpv)]
-
-    def _chosen(self, atom: Atom, arches: Sequence[str]) -> list[tuple[Ebuild, Package, Metadata]]:
-        """Return what an atom means: on each machine the best version that its keyword accepts."""
-        fitting = [item for item in self._read(atom.cp) if atom.matches_version_slot(item[1])]
-        if not fitting:
-            return []
-        fitting.sort(key=lambda item: item[0].cpv)
-        chosen: dict[str, tuple[Ebuild, Package, Metadata]] = {}
-        for arch in arches:
-            for word in (arch, f"~{arch}"):
-                keyed = [item for item in fitting if word in item[2].value("KEYWORDS").split()]
-                if keyed:
-                    chosen[str(keyed[-1][0].path)] = keyed[-1]
-                    break
-        if not chosen:
-            chosen[str(fitting[-1][0].path)] = fitting[-1]
-        return list(chosen.values())
-
-    def _dependencies(self, ebuild: Ebuild, metadata: Metadata) -> Iterator[Atom]:
-        for key in self.keys:
-            text = metadata.value(key)
-            if not text:
-                continue
-            try:
-                tree = parse_depend(text, eapi=metadata.value("EAPI"), source=str(ebuild.path))
-            except ValueSyntaxError as error:
-                self.unreadable[str(ebuild.cpv)] = f"{key}: {error.brief}"
-                continue
-            for leaf in leaves(tree):
-                if isinstance(leaf, Atom) and not leaf.blocker:
-                    yield leaf
-
-
-def _ebuilds_of(repository: Repository, cp: str) -> Iterator[Ebuild]:
-    folder = repository.path / cp
-    category, _, name = cp.partition("/")
-    for path in sorted(folder.glob("*.ebuild")) if folder.is_dir() else ():
-        try:
-            cpv = Cpv.parse(f"{category}/{path.stem}")
-        except ValueSyntaxError:
-            continue
-        if cpv.name == name:
-            yield Ebuild(cpv, path, repository.name)
-
-
-def _version_fits(atom: Atom, cpv: Cpv) -> bool:
-    return not atom.op or atom.version_fits(cpv.version)
-
-
-def _unread_cause(ebuild: Ebuild, effects: Sequence[Effect]) -> str:
-    """Return the changed file that may concern an ebuild without metadata, or ""."""
-    text = ebuild.path.read_text(encoding="utf-8", errors="replace")
-    words = set(re.findall(r"[A-Za-z0-9_.+-]+", text))
-    for effect in effects:
-        own = effect.package == ebuild.cpv.cp and effect.pf in {"", ebuild.path.stem}
-        if (own and not effect.gone) or effect.eclass in words:
-            return effect.cause
-    return ""
-
-
-def _cause(package: Package, ebuild: Ebuild, metadata: Metadata, effects: Sequence[Effect]) -> str:
-    """Return the changed file that concerns an ebuild, or ""."""
-    eclasses = {name for name, _ in metadata.eclasses}
-    flags, _ = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
-    stem = ebuild.path.stem
-    for effect in effects:
-        if effect.package == package.cpv.cp and not effect.gone and effect.pf in {"", stem}:
-            return effect.cause
-        if effect.eclass and effect.eclass in eclasses:
-            return effect.cause
-        if effect.flags & flags:
-            return effect.cause
-        if any(atom.matches_version_slot(package) for atom in effect.atoms):
-            return effect.cause
-    return ""

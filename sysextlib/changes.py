@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.failure import ScriptSyntaxError
 from sysextlib.ebuild.make_defaults import parse_make_defaults
-from sysextlib.errors import SysextError, ToolError, UsageError
+from sysextlib.errors import SysextError, ToolError, UsageError, ValueSyntaxError
 from sysextlib.gentoo.atom import Atom
+from sysextlib.gentoo.cpv import Cpv
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
@@ -35,10 +38,12 @@ _OUTSIDE: Final = frozenset({"metadata.xml", "ChangeLog", "README", "README.md"}
 class ChangedFile:
     """A file that differs from the revision.
 
-    :param path: absolute. :param deleted: it is gone now.
+    :param path: absolute; where a symlink leads to the file, another one names the link.
+    :param real: the file itself. :param deleted: it is gone now.
     """
 
     path: Path
+    real: Path
     deleted: bool
 
 
@@ -48,7 +53,6 @@ class Effect:
 
     :param cause: the file, relative to the checkout.
     :param package: CATEGORY/NAME. :param pf: the one ebuild of it, or "" for all its versions.
-    :param gone: the ebuild is no longer there.
     :param eclass: every ebuild that sources it. :param atoms: what they match.
     :param flags: every ebuild that knows one of these USE flags. :param everything: all.
     :param definition: folder of an extension. :param board: only extensions that fit this board.
@@ -57,7 +61,6 @@ class Effect:
     cause: str
     package: str = ""
     pf: str = ""
-    gone: bool = False
     eclass: str = ""
     atoms: tuple[Atom, ...] = ()
     flags: frozenset[str] = frozenset()
@@ -77,18 +80,79 @@ class Checkout:
     commit: str
 
     def changed(self) -> tuple[ChangedFile, ...]:
-        """Return the files that differ from the revision, those git does not know included."""
+        """Return the files that differ from the revision, those git does not know included.
+
+        A file that tracked symlinks lead to, or to a folder that holds it, comes under each name.
+        """
         diff = _git(self.top, "diff", "--name-status", "-z", "--no-renames", self.commit, "--")
         words = diff.split("\0")
         found = {
-            path: ChangedFile(self.top / path, status.startswith("D"))
+            path: status.startswith("D")
             for status, path in zip(words[::2], words[1::2], strict=False)
         }
         new = _git(self.top, "ls-files", "--others", "--exclude-standard", "-z")
-        for path in new.split("\0"):
-            if path:
-                found[path] = ChangedFile(self.top / path, deleted=False)
-        return tuple(found[path] for path in sorted(found))
+        found |= {path: False for path in new.split("\0") if path}
+        links = self._links() if found else {}
+        files = []
+        for name in sorted(found):
+            path = self.top / name
+            files.append(ChangedFile(path, path, found[name]))
+            for target in (path, *path.parents):
+                for link in links.get(target, ()):
+                    alias = link / path.relative_to(target)
+                    files.append(ChangedFile(alias, path, found[name]))
+        return tuple(files)
+
+    def _links(self) -> dict[Path, list[Path]]:
+        """Return the symlinks that git knows, by where they lead."""
+        links: dict[Path, list[Path]] = {}
+        for entry in _git(self.top, "ls-files", "--stage", "-z").split("\0"):
+            if entry.startswith("120000 "):
+                link = self.top / entry.partition("\t")[2]
+                links.setdefault(link.resolve(), []).append(link)
+        return links
+
+    def name_of(self, changed: ChangedFile) -> str:
+        """Return what reports call a changed file: its path in the checkout."""
+        return changed.real.relative_to(self.top).as_posix()
+
+    def write_before(self, folder: Path, place: Path, suffixes: tuple[str, ...]) -> None:
+        """Write the files with these suffixes that a folder had in the revision, to ``place``."""
+        inside = folder.relative_to(self.top).as_posix()
+        where = f"{self.commit}:" if inside == "." else f"{self.commit}:{inside}"
+        try:
+            listing = _git(self.top, "ls-tree", "-r", "-z", where)
+        except ToolError:
+            return  # there was no such folder
+        wanted = []
+        for entry in listing.split("\0"):
+            facts, _, name = entry.partition("\t")
+            if name.endswith(suffixes):
+                mode, _, oid = facts.split()
+                wanted.append((mode, oid, place / name))
+        for (mode, _, path), data in zip(wanted, self._blobs(wanted), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if mode == "120000":
+                path.symlink_to(os.fsdecode(data))
+            else:
+                path.write_bytes(data)
+
+    def _blobs(self, wanted: Sequence[tuple[str, str, Path]]) -> Iterator[bytes]:
+        """Yield what ``git cat-file --batch`` says: for each a line that ends in its size."""
+        asked = "".join(f"{oid}\n" for _, oid, _ in wanted).encode()
+        answer = _git_bytes(self.top, "cat-file", "--batch", feed=asked)
+        at = 0
+        for _ in wanted:
+            end = answer.index(b"\n", at)
+            size = answer[at:end].rpartition(b" ")[2]
+            if not size.isdigit():
+                raise UsageError(
+                    f"the clone lacks files of revision {self.commit[:12]}",
+                    {"checkout": self.top, "git says": answer[at:end].decode()},
+                    "fetch them: git fetch --unshallow, or clone without --filter",
+                )
+            yield answer[end + 1 : end + 1 + int(size)]
+            at = end + int(size) + 2
 
     def before(self, path: Path) -> str:
         """Return the text that a file had in the revision, "" when it was not there."""
@@ -123,8 +187,11 @@ def open_checkout(folder: Path, since: str) -> Checkout:
 
 
 def _git(folder: Path, *words: str) -> str:
-    result = run([*_GIT, "-C", folder, *words], name="git", timeout=120)
-    return result.stdout.decode("utf-8", "surrogateescape")
+    return _git_bytes(folder, *words).decode("utf-8", "surrogateescape")
+
+
+def _git_bytes(folder: Path, *words: str, feed: bytes = b"") -> bytes:
+    return run([*_GIT, "-C", folder, *words], name="git", feed=feed, timeout=120).stdout
 
 
 def repository_effects(
@@ -134,7 +201,7 @@ def repository_effects(
 
     :param inside: its path in the repository. :param expanded: names of USE_EXPAND variables.
     """
-    cause = changed.path.relative_to(checkout.top).as_posix()
+    cause = checkout.name_of(changed)
     parts = inside.parts
     if parts[0] == "eclass":
         if len(parts) == 2 and inside.suffix == ".eclass":
@@ -144,11 +211,20 @@ def repository_effects(
     elif inside.as_posix() == "metadata/layout.conf":
         yield Effect(cause=cause, everything=True)
     elif len(parts) >= 3 and parts[0] not in {"metadata", "licenses", "scripts"}:
-        package = f"{parts[0]}/{parts[1]}"
         if inside.suffix == ".ebuild" and len(parts) == 3:
-            yield Effect(cause=cause, package=package, pf=inside.stem, gone=changed.deleted)
-        elif parts[2] not in _OUTSIDE:
-            yield Effect(cause=cause, package=package)
+            yield Effect(cause=cause, package=f"{parts[0]}/{parts[1]}", pf=inside.stem)
+        elif parts[-1] not in _OUTSIDE or "files" in parts[2:-1]:
+            # A profile's bashrc may read patches and settings from FOLDER/CATEGORY/NAME.
+            for category, name in itertools.pairwise(parts):
+                yield Effect(cause=cause, package=f"{category}/{_package_name(category, name)}")
+
+
+def _package_name(category: str, name: str) -> str:
+    """Return the package that NAME, NAME-VERSION or NAME:SLOT is named after."""
+    try:
+        return Cpv.parse(f"{category}/{name}").name
+    except ValueSyntaxError:
+        return name.partition(":")[0]
 
 
 def profile_effects(
@@ -162,14 +238,14 @@ def profile_effects(
 
     :param parts: its path below the profiles folder. :param board: it is that board's alone.
     """
-    cause = changed.path.relative_to(checkout.top).as_posix()
+    cause = checkout.name_of(changed)
     names = set(parts)
     if not parts or names & _SILENT:
         return
-    before = checkout.before(changed.path)
+    before = checkout.before(changed.real)
     now = ""
-    if not changed.deleted and changed.path.is_file():
-        now = changed.path.read_text(encoding="utf-8", errors="surrogateescape")
+    if not changed.deleted and changed.real.is_file():
+        now = changed.real.read_text(encoding="utf-8", errors="surrogateescape")
     lines = _changed_lines(before, now)
     if names & _ATOM_LISTS:
         atoms = _atoms(lines, provided="package.provided" in names)
@@ -221,12 +297,15 @@ def _changed_lines(before: str, now: str) -> frozenset[str]:
 
 
 def _atoms(lines: frozenset[str], *, provided: bool) -> tuple[Atom, ...] | None:
-    """Return the atoms that lines begin with; None when one of them is not understood."""
+    """Return the atoms that lines begin with; None when one of them is not understood.
+
+    :param provided: lines are versions, which stand in for all others of their package.
+    """
     atoms = []
     for line in sorted(lines):
         word = line.split()[0].lstrip("-")
         try:
-            atoms.append(Atom.parse(f"={word}" if provided else word, wildcards=True))
+            atoms.append(Atom.parse(Cpv.parse(word).cp if provided else word, wildcards=True))
         except SysextError:
             return None
     return tuple(atoms)

@@ -192,6 +192,16 @@ def load_catalogue(root: Path) -> Mapping[str, SysextDef]:
     return dict(sorted(found.items()))
 
 
+def below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[SysextDef, ...]:
+    """Return the extensions under a definition, the lowest first."""
+    found: dict[str, SysextDef] = {}
+    for name in definition.after:
+        for lower in below(catalogue[name], catalogue):
+            found.setdefault(lower.key, lower)
+        found.setdefault(name, catalogue[name])
+    return tuple(found.values())
+
+
 def choose(catalogue: Mapping[str, SysextDef], word: str) -> SysextDef:
     """Return the extension whose key or image name is ``word``.
 

@@ -12,9 +12,10 @@ from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import BUILD
 from sysextlib.cli.groups import choose_all, full_catalogue
 from sysextlib.cli.installer import with_installer
-from sysextlib.cli.prepare import below, chosen_board, prepare, prepare_keys
+from sysextlib.cli.prepare import chosen_board, prepare, prepare_keys
 from sysextlib.cli.receipt import receipt_json, show_receipt
 from sysextlib.cli.views import choose_view
+from sysextlib.definition import below
 from sysextlib.errors import DefinitionError, UsageError
 from sysextlib.image_root import merged_view, pack_root, place_extension
 from sysextlib.oem import fill_oem_partition, oem_definition

@@ -91,6 +91,7 @@ def affected(call: Call) -> int:
             since,
             cache=cache_root() / "metadata",
             progress=view.build("affected"),
+            runtime=call.on("runtime"),
         )
     if call.on("json"):
         print(json.dumps(report.to_json(), indent=2))

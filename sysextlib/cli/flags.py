@@ -287,6 +287,12 @@ FLAGS = (
         commands=frozenset({"affected"}),
     ),
     Flag(
+        name="runtime",
+        help="follow run-time dependencies alone: what is only needed to build packages, such as"
+        " a compiler, is left out",
+        commands=frozenset({"affected"}),
+    ),
+    Flag(
         name="offline",
         help="use only what is here or in the cache",
         commands=BUILDING | {CHAIN, OEM},

@@ -15,7 +15,7 @@ from sysextlib.cli.build_missing import module_key
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import MERGING
 from sysextlib.cli.groups import choose_all, full_catalogue
-from sysextlib.definition import Compression, SysextDef, adhoc
+from sysextlib.definition import Compression, SysextDef, adhoc, below
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
@@ -179,16 +179,6 @@ def _definitions(
         )
     found = choose_all(catalogue, words, board)
     return found, {definition.key: below(definition, catalogue) for definition in found}
-
-
-def below(definition: SysextDef, catalogue: Mapping[str, SysextDef]) -> tuple[SysextDef, ...]:
-    """Return the extensions under a definition, the lowest first."""
-    found: dict[str, SysextDef] = {}
-    for name in definition.after:
-        for lower in below(catalogue[name], catalogue):
-            found.setdefault(lower.key, lower)
-        found.setdefault(name, catalogue[name])
-    return tuple(found.values())
 
 
 def _orders(call: Call, board: Board) -> list[Order]:

@@ -334,10 +334,12 @@ class MetadataStore:
     """Metadata for the rest of the library: evaluated once, kept between runs.
 
     :param cache: folder of the user's own for entries; never a place that others write.
+    :param keep: write entries, too.
     """
 
     evaluator: Evaluator
     cache: Path
+    keep: bool = True
     _read: dict[Path, Metadata] = field(default_factory=dict)
 
     def metadata(self, ebuild: Ebuild) -> Metadata:
@@ -353,7 +355,8 @@ class MetadataStore:
             result = parse_entry(entry, str(path))
         else:
             result = self.evaluator.metadata(ebuild)
-            self._keep(path, render_entry(result))
+            if self.keep:
+                self._keep(path, render_entry(result))
         self._read[ebuild.path] = result
         return result
 

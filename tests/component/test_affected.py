@@ -1,7 +1,5 @@
 """Changes in a git checkout, and the extensions that they affect."""
 
-import subprocess
-
 import pytest
 
 from sysextlib.affected import find_affected
@@ -9,6 +7,7 @@ from sysextlib.errors import UsageError
 from sysextlib.progress import Silent
 from tests.builders.ebuild_repo import ebuild, write_repository
 from tests.builders.needs import require_tool
+from tests.builders.overlay_history import git
 
 pytestmark = pytest.mark.tool
 
@@ -40,11 +39,6 @@ packages = ["{1}"]
 CHAIN = ("a/app", "b/agent", "c/python")
 
 
-def git(folder, *words):
-    identity = ["-c", "user.name=n", "-c", "user.email=e@e", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture
 def checkout(tmp_path):
     require_tool("git")
@@ -62,14 +56,8 @@ def checkout(tmp_path):
 
 
 def find(root, since="HEAD", **options):
-    report = find_affected(
-        root,
-        [root / "overlay"],
-        since,
-        cache=root.parent / "cache",
-        progress=Silent(),
-        **options,
-    )
+    repos, cache = [root / "overlay"], root.parent / "cache"
+    report = find_affected(root, repos, since, cache=cache, progress=Silent(), **options)
     return {item.extension: item.chain for item in report.affected}
 
 
@@ -131,12 +119,21 @@ def test_changes_in_commits_count_as_well(checkout):
     git(checkout, "commit", "-q", "-a", "-m", "two")
     assert find(checkout) == {}
     assert find(checkout, "HEAD~1") == {"other": ("d/other", "c/tool")}
-    assert find(checkout, "HEAD~1", runtime_only=True) == {}
+    assert find(checkout, "HEAD~1", runtime=True) == {}
 
 
 def test_an_unknown_revision_is_refused(checkout):
     with pytest.raises(UsageError, match="no revision"):
         find(checkout, "--output=/tmp/x")
+
+
+def test_a_clone_that_lacks_the_old_files_is_refused(checkout):
+    (checkout / "overlay/c/tool/tool-1.ebuild").write_text(ebuild(IUSE="n"))
+    git(checkout, "commit", "-q", "-a", "-m", "two")
+    oid = git(checkout, "rev-parse", "HEAD~1:overlay/c/tool/tool-1.ebuild").strip()
+    (checkout / ".git/objects" / oid[:2] / oid[2:]).unlink()
+    with pytest.raises(UsageError, match="lacks files"):
+        find(checkout, "HEAD~1")
 
 
 def test_a_folder_without_git_is_refused(tmp_path):

@@ -12,6 +12,7 @@ LAYERS = [
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
     ["base", "changes", "releases", "keywords"],
+    ["chains"],
     ["affected"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
     ["order", "explain", "image_root", "oem"],
