@@ -1,8 +1,8 @@
 """Building all extensions of a board side by side, against each alone from a cold cache.
 
 The packages are those that the tests make up after upstream's, filled up with files of the demo
-board's base: programs, libraries, modules and texts, 5 to 60 MB for each extension. Their binhost
-is a web server of this machine; the base is the demo board's, under Flatcar's name.
+board's base: programs, libraries, modules and texts, 5 to 60 MB for each extension. They are a
+release's, whose base is the demo board's under Flatcar's name, signed; its server is this machine.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from sysextlib.tree import file_entry
 from tests.builders.base import lay_out, small_base, tree_of
 from tests.builders.binpkg import PackageSpec, write_binhost
 from tests.builders.catalogue import MTIME, all_packages, base_paths
+from tests.builders.gpg import GpgKey
 from tests.builders.keys import certificate, private_key, write_pair
+from tests.builders.releases import BOARD, checkout_of, image_of, packages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-BOARD = "amd64-usr"
+VERSION = "4593.2.0"
 FILE_SIZES = range(1 << 10, 8 << 20)  # bytes of a file that is taken
 MEGABYTE = 1_000_000
 # MB that its packages hold of their own, about what upstream's have; the others' get OTHERS.
@@ -54,21 +56,20 @@ def measure_catalogue(image: Path, work: Path, scale: float) -> None:
     """Print what building all at once costs, and what each alone does."""
     definitions = [d for d in load_catalogue(ROOT).values() if d.fits(BOARD, Arch.AMD64)]
     with Stopwatch() as making:
-        base, files = make_base(image, work)
-        write_binhost(work / "binhost", filled(definitions, files, scale))
-    key = private_key()
-    write_pair(work / "keys", key, certificate(key))
+        key = publish(image, definitions, work, scale)
+    pair = private_key()
+    write_pair(work / "keys", pair, certificate(pair))
     print(f"made base and packages         {making.cost}")
-    with served(work / "binhost") as url:
-        flags = [f"--board={BOARD}", f"--squashfs_base={base}", f"--binhost={url}"]
+    with served(work / "site") as url:
+        program = checkout_of(url, key, work / "checkout")
         alone = Cost()
         for one in definitions:
-            cost = build(work, [*flags, one.key], f"alone-{one.key}")
+            cost = build(program, one.key, f"alone-{one.key}")
             print(f"  {one.name:<32} {cost}", flush=True)
             alone += cost
             shutil.rmtree(work / f"alone-{one.key}")
-        together = build(work, [*flags, "all"], "together")
-        again = build(work, [*flags, "all"], "together", keep=True)
+        together = build(program, "all", "together")
+        again = build(program, "all", "together", keep=True)
     print(f"each alone, the sum            {alone}")
     print(f"all {len(definitions)} side by side            {together}")
     print(f"nothing changed                {again}")
@@ -79,8 +80,9 @@ def measure_catalogue(image: Path, work: Path, scale: float) -> None:
     print(f"  of the CPU time; again {again.wall:.1f} s (asked for: {AGAIN:.0f} s)")
 
 
-def build(work: Path, words: Sequence[str], name: str, *, keep: bool = False) -> Cost:
-    """Build with a cache of its own, which holds nothing but the tools."""
+def build(program: Path, what: str, name: str, *, keep: bool = False) -> Cost:
+    """Build on the release with a cache of its own, which holds nothing but the tools."""
+    work = program.parent.parent
     folder = work / name
     if not keep:
         folder.mkdir()
@@ -92,18 +94,29 @@ def build(work: Path, words: Sequence[str], name: str, *, keep: bool = False) ->
         "BUILD_SYSEXT_CACHE": str(folder / "cache"),
         "SYSEXT_SIGNING_KEY_DIR": str(work / "keys"),
     }
-    output = f"--image_builddir={folder / 'out'}"
-    argv: list[str | Path] = [sys.executable, ROOT / "build_sysext.py", output, "--json", *words]
+    flags = [f"--board={BOARD}", f"--release={VERSION}", f"--image_builddir={folder / 'out'}"]
     with Stopwatch() as watch:
-        done = run(argv, env=env)
+        done = run([sys.executable, program, *flags, "--json", what], env=env)
     reused = [one["reused"] for one in json.loads(done.stdout)["built"]]
     assert all(reused) if keep else not any(reused)
     return watch.cost
 
 
-def make_base(image: Path, work: Path) -> tuple[Path, list[Path]]:
-    """Return the demo board's base with Flatcar's name and kernel, and its files."""
-    root, base = work / "root", work / "base.squashfs"
+def publish(image: Path, definitions: Sequence[SysextDef], work: Path, scale: float) -> Path:
+    """Lay out what a server has of a release; return the key that its base is signed with."""
+    site = work / "site"
+    base = image_of(site, VERSION)
+    files = make_base(image, work, base)
+    write_binhost(packages_of(site, VERSION), filled(definitions, files, scale))
+    key = GpgKey.make(work / "key")
+    key.sign(base)
+    key.close()
+    return key.public
+
+
+def make_base(image: Path, work: Path, base: Path) -> list[Path]:
+    """Write the demo board's base with Flatcar's name and kernel; return its files."""
+    root = work / "root"
     run([*Tools.locate().argv("unsquashfs"), "-quiet", "-no-progress", "-dest", root, image])
     files = [path for path in root.joinpath("usr").rglob("*") if path.is_file()]
     files = sorted(p for p in files if not p.is_symlink() and p.stat().st_size in FILE_SIZES)
@@ -114,7 +127,7 @@ def make_base(image: Path, work: Path) -> tuple[Path, list[Path]]:
     # what a build reads of it is metadata, and that is compressed as ever
     options = ["-quiet", "-no-progress", "-noappend", "-noD", "-noF"]
     run([*Tools.locate().argv("mksquashfs"), root, base, *options])
-    return base, files
+    return files
 
 
 def filled(

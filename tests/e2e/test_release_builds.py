@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,24 +14,13 @@ from sysextlib.system.cache import cache_root
 from tests.builders.base import small_base, tree_of, write_squashfs
 from tests.builders.binpkg import write_binhost
 from tests.builders.catalogue import OS_RELEASE, all_packages, base_paths
-from tests.builders.checkout import copy_checkout
 from tests.builders.faulty_server import Faults, serving
 from tests.builders.gpg import GpgKey
 from tests.builders.keys import certificate, private_key, write_pair
 from tests.builders.needs import require_tool
+from tests.builders.releases import IMAGE, checkout_of, image_of, packages_of
 
-IMAGE = "flatcar_production_image_sysext.squashfs"
 VERSION = "4593.2.0"
-RELEASES = """
-[releases]
-signing_key = "board_overlays/test.asc"
-channels = ["alpha", "beta", "stable"]
-default_channel = "stable"
-
-[[releases.servers]]
-base_image = "{url}/{{channel}}/{{board}}/{{version}}/flatcar_production_image_sysext.squashfs"
-binhost = "{url}/boards/{{board}}/{{version}}/pkgs"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +32,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     whole = {**small_base(), **base_paths()}
     without = {path: data for path, data in whole.items() if not path.startswith("var/db/pkg")}
     for version, paths in ((VERSION, whole), ("4593.2.1", whole), ("4593.2.2", without)):
-        above = folder / "stable/amd64-usr" / version
-        above.mkdir(parents=True)
-        key.sign(write_squashfs(tree_of(paths), above / IMAGE))
-        write_binhost(folder / f"boards/amd64-usr/{version}/pkgs", all_packages())
+        key.sign(write_squashfs(tree_of(paths), image_of(folder, version)))
+        write_binhost(packages_of(folder, version), all_packages())
     current = folder / "stable/amd64-usr/current/version.txt"
     current.parent.mkdir()
     current.write_text(f"FLATCAR_VERSION={VERSION}\nFLATCAR_VERSION_ID={VERSION}\n")
@@ -86,16 +72,12 @@ class Place:
 
 @pytest.fixture
 def place(site: Path, tmp_path: Path) -> Iterator[Place]:
-    program = copy_checkout(tmp_path / "checkout")
-    boards = program.parent / "board_overlays"
-    shutil.copyfile(site / "key/key.asc", boards / "test.asc")
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/tools-tree").symlink_to(cache_root() / "tools-tree")
     key = private_key()
     write_pair(tmp_path / "keys", key, certificate(key))
     with serving(site) as (url, faults):
-        text = (boards / "amd64-usr/board.toml").read_text().partition("# Published versions")[0]
-        (boards / "amd64-usr/board.toml").write_text(text + RELEASES.format(url=url))
+        program = checkout_of(url, site / "key/key.asc", tmp_path / "checkout")
         yield Place(program, faults, tmp_path)
 
 
