@@ -101,9 +101,9 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
             payload=payload,
         )
         with progress.step("Write reports, publish"):
-            write_reports(done, names, stage.outputs)
-            published = stage.publish(stale=names.all)
-    return Receipt.of(done, published, known)
+            files = write_reports(done, names, stage.outputs)
+            stage.publish(stale=names.all)
+    return Receipt.of(done, files, known)
 
 
 def _look_back(

@@ -85,14 +85,12 @@ class Receipt:
     reasons: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls, build: Build, published: tuple[Path, ...], reasons: tuple[str, ...] = ()
-    ) -> Receipt:
+    def of(cls, build: Build, files: tuple[File, ...], reasons: tuple[str, ...] = ()) -> Receipt:
         """Sum up a build."""
         return cls(
             name=build.order.name,
             folder=build.order.output,
-            files=tuple(file_facts(path) for path in published),
+            files=files,
             root_hash=build.image.root_hash,
             confext_root_hash=build.confext.image.root_hash if build.confext else "",
             packages=tuple(str(package) for package in build.plan.packages),
@@ -114,8 +112,9 @@ def dropped_count(path: Path) -> int:
     return path.read_bytes().count(b"\n")
 
 
-def file_facts(path: Path) -> File:
-    """Return name, size and digest of a file."""
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+def file_facts(path: Path, sha256: str = "") -> File:
+    """Return name, size and digest of a file, which is read unless its digest is known."""
+    if not sha256:
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return File(name=path.name, size=path.stat().st_size, sha256=sha256)

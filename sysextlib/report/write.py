@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 TOOLS = ("mkfs.erofs", "fsck.erofs")
 
 
-def write_reports(build: Build, names: OutputNames, folder: Path) -> None:
-    """Write the reports into ``folder``, which holds the image and all other outputs already."""
+def write_reports(build: Build, names: OutputNames, folder: Path) -> tuple[File, ...]:
+    """Write the reports into ``folder``, which holds the image and all other outputs already.
+
+    :returns: all that is there now, in the order of the names.
+    """
     base = build.inputs.base
     options = ContentsOptions(
         root_mtime=base.epoch,
@@ -55,8 +58,18 @@ def write_reports(build: Build, names: OutputNames, folder: Path) -> None:
         texts[names.confext_contents] = contents_text(build.confext.tree, options)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    outputs = tuple(file_facts(path) for path in sorted(folder.iterdir()))
-    (folder / names.manifest).write_text(manifest_json(_manifest(build, outputs)), "utf-8")
+    outputs = _outputs(build, folder)
+    manifest = folder / names.manifest
+    manifest.write_text(manifest_json(_manifest(build, outputs)), "utf-8")
+    return tuple(sorted((*outputs, file_facts(manifest)), key=lambda file: file.name))
+
+
+def _outputs(build: Build, folder: Path) -> tuple[File, ...]:
+    """Return what ``folder`` holds, in the order of the names; the large ones were read before."""
+    known = {one.path: one.sha256 for one in (build.image, build.payload)}
+    if build.confext is not None:
+        known[build.confext.image.path] = build.confext.image.sha256
+    return tuple(file_facts(path, known.get(path, "")) for path in sorted(folder.iterdir()))
 
 
 def _filesystem_size(build: Build) -> int:

@@ -44,8 +44,8 @@ class Staging:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def publish(self, stale: Collection[str]) -> tuple[Path, ...]:
-        """Make every file in ``outputs`` appear in the output folder; return them sorted by name.
+    def publish(self, stale: Collection[str]) -> None:
+        """Make every file in ``outputs`` appear in the output folder.
 
         :param stale: names that an earlier build may have left and that would now be out of date.
         """
@@ -61,7 +61,6 @@ class Staging:
         (self.outputs / STALE).write_text("".join(f"{n}\n" for n in stale if n not in names))
         self.outputs.rename(ready)
         _roll_forward(ready, self.output)
-        return tuple(self.output / name for name in names)
 
 
 STALE = ".stale"
