@@ -150,6 +150,16 @@ def assign_place(shell: Shell, place: str, text: str) -> None:
         assign_element(shell, match[1], match[2], text)
 
 
+def check_word(word: str) -> None:
+    """Refuse a word that cannot be the name of a variable.
+
+    :raises ScriptError: it is none.
+    """
+    match = _PLACE.fullmatch(word)
+    if match is None or match[2] is not None:
+        raise ScriptError(f"{word[:60]!r} is no name of a variable")
+
+
 def check_name(name: str) -> None:
     """Refuse to set what the shell keeps itself."""
     if name in _KEPT_BY_SHELL:

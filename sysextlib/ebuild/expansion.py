@@ -129,7 +129,6 @@ class _DoubleFields:
     def add(self, text: str, *, joined: bool) -> None:
         """Add text; ``joined`` is that of a changed ``$*``."""
         self.joined = self.joined or joined
-        self._check()
         self.text.append(text)
         self.keeps = True
 
@@ -137,17 +136,12 @@ class _DoubleFields:
         """Add the elements of ``$@``: all but the first begin a field."""
         self.filled = self.filled or bool(values)
         self.listed = True
-        self._check()
         for index, value in enumerate(values):
             if index:
                 self.fields.add("".join(self.text), quoted=True)
                 self.fields.end()
                 self.text = []
             self.text.append(value)
-
-    def _check(self) -> None:
-        if self.joined and self.listed:
-            raise UnsupportedError("a changed $* and $@ in the same quotes")
 
 
 class Expansion:
@@ -240,6 +234,8 @@ class Expansion:
         """Add what stands between double quotes; ``$@`` makes fields of its own there."""
         double = _DoubleFields(fields)
         self._emit_inner(parts, double, chosen=False)
+        if double.joined and double.listed:
+            raise UnsupportedError("a changed $* and $@ in the same quotes")
         whole = "".join(double.text)
         stays = double.stays or (double.keeps and not double.vanishes)
         if whole or double.filled or stays or not parts:
@@ -265,6 +261,7 @@ class Expansion:
     ) -> None:
         operand = special.alternative(self, part)
         if operand is not None:
+            double.listed = double.listed or "@" in (part.name, part.subscript)
             if not operand and part.operator[-1] == "+" and "@" in (part.name, part.subscript):
                 double.vanishes = double.vanishes or not plain_value(self, part)
             double.keeps = True
@@ -303,7 +300,7 @@ class Expansion:
         if isinstance(part, Double):
             return self.text(part.parts)
         if isinstance(part, Parameter):
-            chosen = special.alternative(self, part)
+            chosen = special.alternative(self, part, text=True)
             if chosen is not None:
                 return self.text(chosen)
             value = value_of(self, part, quoted=True)

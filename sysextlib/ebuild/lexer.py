@@ -52,6 +52,7 @@ _REDIRECT: Final = re.compile(
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%,^-][A-Za-z0-9_./:@%+,=^-]*(?=[\s;&|)]|\Z)")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]+")
 _ASSIGN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|(?=\[))")
+_SETS: Final = re.compile(r"\+?=")
 _FUNCTION: Final = re.compile(r"([^\s;&|<>()$`\"'\\{}=\[]+)[ \t]*\([ \t]*\)\s*")
 _FUNCTION_WORD: Final = re.compile(
     r"function[ \t]+([^\s;&|<>()$`\"'\\{}=]+)[ \t]*(?:\([ \t]*\))?\s*"
@@ -287,12 +288,14 @@ class _Scanner:
         token.name = match[1]
         if not match[2]:
             end = subscript_end(text, here)
-            if not end:
+            operator = _SETS.match(text, end) if end else None
+            whole = end and word_end(text, at) >= end
+            # bash reads up to the bracket, over blanks too, where a command may begin
+            if self.command is None and not operator and not whole:
+                raise ScriptSyntaxError("an opening bracket that sets no element", here)
+            if operator is None or (self.command is not None and not whole):
                 return None
-            token.subscript = Word(text[here + 1 : end - 1], token.line, here + 1)
-            operator = re.compile(r"\+?=").match(text, end)
-            if operator is None:
-                return None
+            token.subscript = self._subscript(here, end)
             token.append = operator.group() == "+="
             here = operator.end()
         else:
@@ -306,6 +309,12 @@ class _Scanner:
             self.at = end
         token.text = text[at : self.at]
         return token
+
+    def _subscript(self, at: int, end: int) -> Word:
+        """Return what stands in the brackets that begin at ``at``."""
+        if end - at == 2:
+            raise ScriptSyntaxError("an empty subscript", at)
+        return Word(self.text[at + 1 : end - 1], self._line(at), at + 1)
 
     def _array(self, at: int) -> tuple[tuple[Word | None, Word, bool], ...]:
         """Read the elements of ``(...)``; ``at`` is its opening."""
@@ -324,9 +333,11 @@ class _Scanner:
             append = False
             if text[here] == "[":
                 end = subscript_end(text, here)
-                operator = re.compile(r"\+?=").match(text, end) if end else None
+                operator = _SETS.match(text, end) if end else None
+                if not operator and word_end(text, here) < (end or self.size + 1):
+                    raise ScriptSyntaxError("an opening bracket that sets no element", here)
                 if operator:
-                    subscript = Word(text[here + 1 : end - 1], self._line(here), here + 1)
+                    subscript = self._subscript(here, end)
                     append = operator.group() == "+="
                     here = operator.end()
             end = word_end(text, here)

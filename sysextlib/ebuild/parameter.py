@@ -159,6 +159,10 @@ def _length(expansion: Expansion, part: Parameter) -> str:
 
 def _operate(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
     operator = part.operator
+    if value == "" and operator in {"#", "##", "%", "%%"}:
+        return value  # bash does not look at the pattern
+    if value == [] and not (operator == ":" and part.name in "@*"):
+        return value
     if operator == ":":
         return _slice(expansion, part, value)
     if operator == "@":
@@ -262,54 +266,49 @@ def _change_case(text: str, operator: str, spelled: str, extended: bool, budget:
 
 
 def _slice(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
-    shell = expansion.shell
-    numbers = [shell.calculate(expansion.text(operand)) for operand in part.operands]
-    offset = numbers[0]
-    length = numbers[1] if len(numbers) > 1 else None
+    """Apply ``${name:offset:length}``; the length is not looked at when the offset is outside."""
+    offset = _operand_number(expansion, part, 0)
     if isinstance(value, list):
-        return _slice_list(expansion, part, value, offset, length)
-    size = len(value)
-    if offset < 0:
-        offset += size
-        if offset < 0:
-            return ""
-    if length is None:
-        return value[offset:]
-    end = offset + length if length >= 0 else size + length
-    if length < 0 and end < offset:
-        raise ScriptError(f"${{{part.text[:60]}}} ends before it begins")
-    return value[offset:end]
+        start = _list_start(expansion, part, value, offset)
+    else:
+        start = offset + len(value) if offset < 0 else offset
+        start = None if start < 0 or start > len(value) else start
+    if start is None:
+        return [] if isinstance(value, list) else ""
+    if len(part.operands) == 1:
+        return value[start:]
+    length = _operand_number(expansion, part, 1)
+    end = start + length
+    if length < 0:
+        end = len(value) + length
+        if isinstance(value, list) or end < start:
+            raise ScriptError(f"${{{part.text[:60]}}} has a negative length")
+    return value[start:end]
 
 
-def _slice_list(
-    expansion: Expansion, part: Parameter, value: list[str], offset: int, length: int | None
-) -> list[str]:
-    if length is not None and length < 0:
-        if offset > len(value) and part.name not in "@*":
-            return []
-        raise ScriptError(f"${{{part.text[:60]}}} has a negative length")
+def _operand_number(expansion: Expansion, part: Parameter, index: int) -> int:
+    return expansion.shell.calculate(expansion.text(part.operands[index]))
+
+
+def _list_start(expansion: Expansion, part: Parameter, value: list[str], offset: int) -> int | None:
+    """Return the place in a list that an offset stands for, None when it is outside."""
     if part.name in "@*":
         if offset < 0:
             offset += len(value) + 1
             if offset < 0:
-                return []
+                return None
         if offset == 0:
             raise UnsupportedError("${@:0}, which begins with the name of the shell")
-        start = offset - 1
-    else:
-        variable = expansion.shell.variables.table.get(part.name)
-        if variable is not None and variable.kind == INDEXED and variable.items:
-            keys = sorted(variable.items)
-            if offset < 0:
-                offset += int(keys[-1]) + 1
-                if offset < 0:
-                    return []
-            start = next((at for at, key in enumerate(keys) if int(key) >= offset), len(keys))
-        elif variable is not None and variable.kind == ASSOCIATIVE:
-            raise UnsupportedError("a slice of an associative array")
-        else:
-            start = offset
-    return value[start:] if length is None else value[start : start + length]
+        return offset - 1 if offset <= len(value) + 1 else None
+    variable = expansion.shell.variables.table.get(part.name)
+    if variable is None or variable.kind != INDEXED:
+        raise UnsupportedError("a slice of all elements of what is no indexed array")
+    keys = sorted(int(key) for key in variable.items or ())
+    if offset < 0 and keys:
+        offset += keys[-1] + 1
+        if offset < 0:
+            return None
+    return next((at for at, key in enumerate(keys) if key >= offset), None)
 
 
 def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:

@@ -195,6 +195,8 @@ class _Commands(Transformer[Token, Any]):
 
     def for_(self, children: list[Any]) -> For:
         _, name, words, _, body, _ = children
+        if not name.text.isidentifier() or not name.text.isascii():
+            raise ScriptSyntaxError(f"for {name.text[:60]!r}, which is no variable", name.at)
         return For(name.text, words, tuple(body), name.line)
 
     def for_arithmetic(self, children: list[Any]) -> ForArithmetic:

@@ -235,12 +235,14 @@ def parse_parameter(text: str, *, quoted: bool) -> Parameter:
         if not end:
             raise ScriptSyntaxError(f"unterminated subscript in ${{{text[:60]}}}", 0)
         subscript, at = text[at + 1 : end - 1], end
+        if not subscript:
+            raise UnsupportedError(f"bad substitution ${{{text[:60]}}}")
     if at == len(text):
         return Parameter(name, subscript, prefix, text=text)
     if prefix == "!" and text[at:] in {"*", "@"}:
         return Parameter(name, None, "!", "names" + text[at:], text=text)
     operator = _OPERATORS.match(text, at)
-    if operator is None or prefix == "#":
+    if operator is None or prefix == "#" or text[at:] == ":":
         raise UnsupportedError(f"bad substitution ${{{text[:60]}}}")
     rest = text[operator.end() :]
     return Parameter(

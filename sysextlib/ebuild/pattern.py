@@ -7,7 +7,6 @@ no pattern takes more than quadratic time.
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 _GROUP: Final = re.compile(r"[?*+@!]\(")
 _DEEPEST: Final = 20
 _LONGEST_KEPT: Final = 500  # characters of patterns that are compiled once
+_MOST_KEPT: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Extended:
 
 Node: TypeAlias = "One | Extended"
 STAR: Final = One("")
+_KEPT: Final[dict[tuple[str, bool], Pattern]] = {}
 
 
 def escape(text: str) -> str:
@@ -219,15 +220,15 @@ def compile_pattern(pattern: str, *, extended: bool, budget: Budget) -> Pattern:
     :param extended: groups such as @(a|b) are understood.
     :raises ScriptError: it is longer than any real one.
     """
-    if len(pattern) > _LONGEST_KEPT:
-        budget.spend(2 * len(pattern))
-        return _compile(pattern, extended)
-    return _kept(pattern, extended)
-
-
-@functools.lru_cache(maxsize=2048)
-def _kept(pattern: str, extended: bool) -> Pattern:
-    return _compile(pattern, extended)
+    found = _KEPT.get((pattern, extended))
+    if found is None:
+        budget.spend(6 * len(pattern))
+        found = _compile(pattern, extended)
+        if len(pattern) <= _LONGEST_KEPT:
+            if len(_KEPT) >= _MOST_KEPT:
+                _KEPT.clear()
+            _KEPT[pattern, extended] = found
+    return found
 
 
 def _compile(pattern: str, extended: bool) -> Pattern:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sysextlib.ebuild.assignment import assign_text
+from sysextlib.ebuild.assignment import assign_place, assign_text, check_word
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _store(shell: Shell, line: str, names: list[str], array: str) -> None:
     ifs = shell.expansion.ifs()
     blanks = "".join(char for char in ifs if char in " \t\n")
     if array:
+        check_word(array)
         fields = _split(line, ifs, blanks, -1)
         shell.variables.set_items(array, dict(enumerate(fields)))
         return
@@ -70,7 +71,7 @@ def _store(shell: Shell, line: str, names: list[str], array: str) -> None:
         return
     fields = _split(line, ifs, blanks, len(names))
     for index, name in enumerate(names):
-        assign_text(shell, name, fields[index] if index < len(fields) else "")
+        assign_place(shell, name, fields[index] if index < len(fields) else "")
 
 
 def _split(text: str, ifs: str, blanks: str, most: int) -> list[str]:
@@ -128,6 +129,7 @@ def mapfile(shell: Shell, arguments: list[Argument]) -> int:
         elif option != "-t":
             raise UnsupportedError(f"mapfile {option[:20]}")
     name = words[0] if words else "MAPFILE"
+    check_word(name)
     items: dict[int | str, str] = {}
     source = shell.streams.stdin
     while source is not None and source.at < len(source.text):

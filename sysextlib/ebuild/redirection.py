@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.failure import UnsupportedError
 from sysextlib.ebuild.parser import parse_commands
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from sysextlib.ebuild.nodes import Redirect
     from sysextlib.ebuild.shell import Shell
+
+_JOINED: Final = re.compile(r"\$\*|\{!?\*|\[\*\]")
 
 
 class Input:
@@ -65,6 +68,10 @@ def _applied(shell: Shell, redirect: Redirect) -> Streams:
     if operator == "<<":
         body = redirect.body
         if not redirect.literal:
+            if shell.expansion.ifs()[:1] != " " and _JOINED.search(body):
+                raise UnsupportedError(
+                    "$* in a here-document while IFS does not begin with a space"
+                )
             body = shell.expansion.text(parse_parts(body, HEREDOC))
         return streams.with_input(body)
     if operator == "<" and redirect.target.text.startswith("<("):

@@ -328,6 +328,8 @@ class Shell:
         """Return the number that a subscript of an indexed array stands for."""
         if subscript.isascii() and subscript.isdigit() and len(subscript) < 8:
             return int(subscript)
+        if not subscript:
+            raise ScriptError("an empty subscript")
         return self.calculate(self.expansion.text(parse_parts(subscript, DOUBLE)))
 
     def number_text(self, name: str, subscript: str | None) -> str:

@@ -35,12 +35,16 @@ _WORKING_FOLDER: Final = ("portage", "_emerge", "gnupg", "__pycache__", "_legacy
 """What lies in the folder in which Portage sources ebuilds (its own package)."""
 
 
-def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | None:
+def alternative(
+    expansion: Expansion, part: Parameter, *, text: bool = False
+) -> tuple[Part, ...] | None:
     """Return the parts that ``:-``, ``:=``, ``:+`` and their kin put in place of a parameter.
 
     None when the parameter's own value counts, or there is no such operator. ``:=`` assigns.
 
+    :param text: they become text and not fields.
     :raises ScriptError: ``:?`` finds no value.
+    :raises UnsupportedError: whether there is a value depends on where the parameter stands.
     """
     operator = part.operator
     if operator not in _DEFAULTS:
@@ -49,6 +53,10 @@ def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | Non
 
     value = plain_value(expansion, part)
     if isinstance(value, list):
+        if value and operator[0] == ":" and not any(value):
+            single = len(value) == 1
+            if (text and not part.quoted) if single else not expansion.ifs():
+                raise UnsupportedError(f"{operator} for all elements, of which none has text")
         exists = bool(value) and (operator[0] != ":" or len(value) > 1 or bool(value[0]))
     else:
         exists = bool(value) if operator[0] == ":" else value is not None
@@ -60,16 +68,16 @@ def alternative(expansion: Expansion, part: Parameter) -> tuple[Part, ...] | Non
         return None
     if kind == "-":
         return operand
-    text = expansion.text(operand)
+    value = expansion.text(operand)
     if kind == "?":
-        raise ScriptError(f"{part.name}: {text or 'parameter null or not set'}")
+        raise ScriptError(f"{part.name}: {value or 'parameter null or not set'}")
     shell = expansion.shell
     variable = shell.variables.table.get(part.name)
     if variable is not None and (variable.integer or variable.lowercase):
         raise UnsupportedError(f"{operator} for {part.name}, whose value changes when it is set")
-    shell.assign_parameter(part, text)
+    shell.assign_parameter(part, value)
     # not looked up again: the subscript may stand for another element now
-    return (Literal(text),)
+    return (Literal(value),)
 
 
 def special_value(shell: Shell, name: str) -> str | list[str] | None:

@@ -99,6 +99,10 @@ SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
     ("a=( '' b ); IFS=:; set -- ${a[@]}; X=$#", "2"),
     ("a=( ${a@a} ); X=$a", "a"),
     ("v=\\'; X=${v@Q}", "\\'"),
+    ("read 'a[1]' <<< x; X=${a[1]}", "x"),
+    ('n=1; v=; l=(); X="${l[*]:n++}${l[*]/$((n++))}${v#$((n++))}$n"', "1"),
+    ('n=1; v=ab; X="${v:9:n++}${v: -3:n++}$n${v:2:n++}$n"', "12"),
+    ('n=1; l=( a b ); X="${l[*]:2:n++}${l[*]: -3:n++}$n${l[*]:1:n++}$n"', "1b2"),
     ('set --; f() { X+=$#; }; f "$@${l:=}"; f "${u-$@}$@"; f "$@${u-}"; f "${l=}$@"', "1100"),
     ("l=( x ); l+=( y ${l[1]:=z} ); X=${l[*]}", "x z y z"),
     ("ab=1; f() { local ab ac; X=${!a@}; }; f", "ab"),
@@ -138,5 +142,6 @@ GLUTTONS: Final = (
     "declare -A m; for i in {1..2000}; do m[$i]=1; done; while :; do x=${!m[*]}; done",
     "x={a..z}; for i in {1..9}; do x+=$x; done; while :; do y=${x%[._-]}; done",
     "for i in {1..999}; do l+=( {a..z} ); done; while :; do y=${l[*]//a/b}; done",
+    "while :; do b+=abc.; y=${a%${b}*}; done",
 )
 """Scripts without end, or of a gigantic result: each must be refused within two seconds."""
