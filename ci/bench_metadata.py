@@ -1,4 +1,4 @@
-"""Metadata of whole repositories, and their dependency strings, beside Portage on the same data."""
+"""Metadata of whole repositories, and their dependency strings, beside Portage and pkgcore."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci.bench_cost import Cost, Stopwatch
+from ci.bench_pkgcore import measure_pkgcore
 from sysextlib.ebuild.md5_cache import parse_entry
 from sysextlib.ebuild.repository import open_repositories
 from sysextlib.errors import EbuildError, ToolError
@@ -70,7 +71,7 @@ def measure_metadata(folders: Sequence[Path], work: Path) -> None:
     share = both.wall / cold.wall
     print(f"  two processes, cold          {both.wall:7.2f} wall   {share:.2f} of one's")
     portage(list(repositories.values())[: len(folders)], repositories, work, cold)
-    print("  pkgcore: not measured; its pmaint starts with bash 5.3 or newer only")
+    pkgcore(list(repositories)[: len(folders)], repositories, work, cold)
     strings(work)
 
 
@@ -107,6 +108,15 @@ def portage(
         print(f"  egencache {repository.name:<18} {watch.cost}   {written} entries")
         total += watch.cost
     print(f"  egencache of all             {total}   {total.cpu / cold.cpu:.0f} times our CPU")
+
+
+def pkgcore(named: Sequence[str], known: dict[str, Repository], work: Path, cold: Cost) -> None:
+    """Print what pkgcore costs on repositories without a cache."""
+    place = work / "pkgcore"
+    places = {name: bare(repository, place / "bare") for name, repository in known.items()}
+    total = measure_pkgcore(named, places, place)
+    if total is not None:
+        print(f"  pkgcore's CPU                {total.cpu / cold.cpu:26.1f} times ours")
 
 
 def bare(repository: Repository, place: Path) -> Path:
