@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ci.demo_board.base_root import IMAGE, VERSION_FILE
 from ci.demo_board.portage import portage_version
 from ci.demo_board.recipe import BOARD, CHECKOUT, FOLDER, LOCK
+from sysextlib.made_from import RECORD
 from sysextlib.system.run import run
 
 if TYPE_CHECKING:
@@ -109,17 +110,24 @@ class BoardCache:
 
 def inputs_digest(programs: Path, os_id: str) -> str:
     """Return a digest of the board's files, of the code here, and of the programs' versions."""
-    sources = [*FOLDER.rglob("*"), *Path(__file__).parent.glob("*.py")]
-    sources = [path for path in sources if path.is_file() and path.name not in NOT_INPUTS]
     total = hashlib.sha256()
-    for path in sorted(sources):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        total.update(f"{path.relative_to(CHECKOUT)} {content}\n".encode())
+    for path in input_files():
+        total.update(f"{path.relative_to(CHECKOUT)} {_sha256(path)}\n".encode())
     total.update(f"portage {portage_version(programs)}\nID {os_id}\n".encode())
     for words in VERSION_OF:
         told = run(words, codes=(0, 1)).stdout.partition(b"\n")[0]
         total.update(told + b"\n")
     return total.hexdigest()
+
+
+def input_files() -> list[Path]:
+    """Return the files of the checkout that decide what is built, but for the lock."""
+    sources = [*FOLDER.rglob("*"), *Path(__file__).parent.glob("*.py")]
+    return sorted(path for path in sources if path.is_file() and path.name not in NOT_INPUTS)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def combine(*parts: str) -> str:
@@ -143,10 +151,24 @@ def link_board(result: Path, out: Path, version: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (IMAGE, VERSION_FILE):
         _place(result / name, folder / name)
+    new = folder / f".{RECORD}.{os.getpid()}"
+    new.write_text(_record(), encoding="utf-8")
+    new.replace(folder / RECORD)
     _link(Path(version), images / "latest")
     (out / "packages").mkdir(parents=True, exist_ok=True)
     _link((result / "packages").resolve(), out / "packages" / BOARD)
     return folder
+
+
+def _record() -> str:
+    """Return what a build later compares with the checkout, to see that the board is stale."""
+    lines = ["# made by ci/make-demo-board"]
+    lines += [
+        f"# all of {(FOLDER / name).relative_to(CHECKOUT)}" for name in ("overlay", "profile")
+    ]
+    for path in [*input_files(), *([LOCK] if LOCK.exists() else [])]:
+        lines.append(f"{_sha256(path)}  {path.relative_to(CHECKOUT)}")
+    return "\n".join(lines) + "\n"
 
 
 def _place(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import load_signing_key, make_signing_key
 from sysextlib.image.release import require_version_field
+from sysextlib.made_from import require_unchanged
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
@@ -98,6 +99,9 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
         _require_tools(tools, call, board)
         keys = keys or prepare_keys(call, progress)
     found = find_base(call, board, progress)
+    ignore = call.on("ignore_version_mismatch")
+    if not found.release and call.text("squashfs_base") is None:
+        require_unchanged(found.image, ROOT, ignore=ignore, progress=progress)
     base = open_base(found.image, pkginfo)
     binhosts = _binhosts(call, found.binhosts, progress)
     require_one_version(
@@ -109,7 +113,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
             build_id=call.text("build_id") or "",
             release=found.release,
         ),
-        ignore=call.on("ignore_version_mismatch"),
+        ignore=ignore,
         progress=progress,
     )
     inputs = Inputs(

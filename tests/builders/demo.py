@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sysextlib.errors import VersionMismatchError
+from sysextlib.made_from import require_unchanged
+from sysextlib.progress import Silent
 from tests.builders.needs import unmet
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -61,4 +65,15 @@ def demo_board() -> DemoBoard:
     packages = build / "packages/demo-amd64"
     if not image.is_file() or not (packages / "Packages").is_file():
         unmet(f"the demo board is not built in {build}: run ci/make-demo-board")
+    if stale := _stale(image):
+        unmet(stale)
     return DemoBoard(image=image, packages=packages, board=packages.resolve().parent)
+
+
+@functools.cache
+def _stale(image: Path) -> str:
+    try:
+        require_unchanged(image, CHECKOUT, ignore=False, progress=Silent())
+    except VersionMismatchError as error:
+        return str(error)
+    return ""

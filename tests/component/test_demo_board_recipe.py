@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from ci.demo_board.build import kernel_version, rename_ebuilds, split
 from ci.demo_board.cache import BoardCache, combine, link_board
 from ci.demo_board.debs import KERNEL_NAMES, Deb, DebStore, choose_debs, read_lock, render_lock
 from ci.demo_board.receipt import Terminal
-from ci.demo_board.recipe import FOLDER, LOCK, gentoo_version, load_recipe
-from sysextlib.errors import BoardError
+from ci.demo_board.recipe import CHECKOUT, FOLDER, LOCK, gentoo_version, load_recipe
+from sysextlib.errors import BoardError, VersionMismatchError
+from sysextlib.made_from import RECORD, require_unchanged
+from sysextlib.progress import Silent
+from sysextlib.system.run import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +152,22 @@ def test_linked_image_really_lies_in_the_checkout_not_in_the_cache(tmp_path: Pat
     assert (tmp_path / "out/packages/demo-amd64").resolve() == board / "packages"
 
 
+def test_linked_board_tells_what_of_the_checkout_it_was_made_from(tmp_path: Path) -> None:
+    folder = link_board(finished_board(BoardCache(tmp_path), "one"), tmp_path / "out", "1.0.0")
+    require_unchanged(folder / IMAGE, CHECKOUT, ignore=False, progress=Silent())
+    argv = ["sha256sum", "--check", "--strict", "--quiet", folder / RECORD]
+    run(argv, cwd=CHECKOUT)
+    copy = tmp_path / "checkout"
+    for place in (FOLDER, CHECKOUT / "ci/demo_board"):
+        shutil.copytree(place, copy / place.relative_to(CHECKOUT))
+    (copy / FOLDER.relative_to(CHECKOUT) / "README.md").write_text("decides nothing\n")
+    require_unchanged(folder / IMAGE, copy, ignore=False, progress=Silent())
+    (copy / LOCK.relative_to(CHECKOUT)).write_text("")
+    with pytest.raises(VersionMismatchError, match="made from other files") as caught:
+        require_unchanged(folder / IMAGE, copy, ignore=False, progress=Silent())
+    assert caught.value.hint.startswith("run ci/make-demo-board")
+
+
 def test_linking_another_board_replaces_the_links_and_keeps_what_was_built_beside_them(
     tmp_path: Path,
 ) -> None:
@@ -157,7 +177,8 @@ def test_linking_another_board_replaces_the_links_and_keeps_what_was_built_besid
     link_board(finished_board(cache, "two", b"other"), tmp_path / "out", "1.0.0")
     assert (folder / IMAGE).read_bytes() == b"other"
     assert (tmp_path / "out/packages/demo-amd64").resolve().parent.name == "two"
-    assert sorted(path.name for path in folder.iterdir()) == [IMAGE, "sysext", VERSION_FILE]
+    found = sorted(path.name for path in folder.iterdir())
+    assert found == [IMAGE, RECORD, "sysext", VERSION_FILE]
 
 
 def test_board_appears_only_when_it_is_complete(tmp_path: Path) -> None:

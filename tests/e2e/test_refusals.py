@@ -5,13 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ci.demo_board.cache import link_board
 from sysextlib.tree import directory_entry, file_entry, link_entry
 from tests.builders.base import small_base, tree_of, write_squashfs
 from tests.builders.binpkg import PackageSpec, write_binhost
+from tests.builders.checkout import ROOT, copy_checkout
+from tests.builders.demo import demo_board
 from tests.builders.keys import certificate, private_key, write_pair
 from tests.builders.needs import require_root
 from tests.builders.world import OS_RELEASE, World, greet, hello, make_world
@@ -326,3 +330,24 @@ def test_a_damaged_manifest_of_an_earlier_build_only_means_to_build_again(
     done = own_world.run(*HELLO, output=tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "its manifest" in done.stderr
+
+
+@pytest.mark.demo
+def test_a_board_made_from_other_files_than_the_checkout_has_is_refused(tmp_path):
+    board = demo_board()
+    program = copy_checkout(tmp_path)
+    shutil.copytree(ROOT / "ci/demo_board", tmp_path / "ci/demo_board")
+    link_board(board.board, tmp_path / "__build__", "1.0.0")
+    argv = [sys.executable, program, "plan", "--board=demo-amd64", "chrony"]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (ebuild,) = (tmp_path / "board_overlays/demo-amd64/overlay/net-misc/chrony").iterdir()
+    ebuild.rename(ebuild.with_name("chrony-9.ebuild"))
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 6
+    assert f"{ebuild.relative_to(tmp_path)}\n" in done.stderr
+    assert "net-misc/chrony/chrony-9.ebuild\n" in done.stderr
+    assert "hint: run ci/make-demo-board" in done.stderr
+    done = subprocess.run([*argv, "--ignore_version_mismatch"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "made from other files" in done.stderr

@@ -11,7 +11,7 @@ LAYERS = [
     ["os_release", "toml_reader", "real_paths", "kernel_module", "findings"],
     ["verbs", "squashfs"],
     ["definition", "board", "selinux", "ebuild", "binpkg", "version_file"],
-    ["base", "changes", "releases", "keywords"],
+    ["base", "changes", "made_from", "releases", "keywords"],
     ["chains"],
     ["affected"],
     ["resolve", "install", "edit", "check", "image", "payload", "versions"],
