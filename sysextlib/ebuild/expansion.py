@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_IFS: Final = " \t\n"
 _DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
 _GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
+_MAYBE_GLOB: Final = re.compile(r"[*?\[(\\]")
 _BACKSLASHED: Final = re.compile(r"\\.", re.DOTALL)
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
@@ -173,6 +174,11 @@ class Expansion:
         return result
 
     def _fields_of(self, parts: tuple[Part, ...], result: list[str]) -> None:
+        first = parts[0] if len(parts) == 1 else None
+        if isinstance(first, Literal) and first.text and not _MAYBE_GLOB.search(first.text):
+            self.shell.budget.spend(5)
+            result.append(first.text)
+            return
         fields = _Fields(self.ifs(), self.shell.budget)
         self._emit(parts, fields)
         fields.end()
@@ -352,6 +358,8 @@ class Expansion:
         if "noglob" in self.shell.options:
             return False
         unquoted = "".join([text if not quoted else "q" for text, quoted in pieces])
+        if not _MAYBE_GLOB.search(unquoted):
+            return False
         if "\\" in unquoted:
             unquoted = _BACKSLASHED.sub("q", unquoted)  # of an expansion: it quotes what follows
         if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
