@@ -1,8 +1,6 @@
 """Damaged ebuilds: refused or read, never a traceback; ci/fuzz-ebuilds looks for longer."""
 
 import contextlib
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -104,11 +102,20 @@ LINES = st.lists(
 ).map("".join)
 
 
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    repo = write_repository(tmp_path_factory.mktemp("repo"), {"profiles/p/make.defaults": ""})
+    return repo / "profiles/p", open_repositories([repo])
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(LISTS), LINES, LINES)
-def test_damaged_profiles_are_read_or_refused(name, lines, defaults):
-    with tempfile.TemporaryDirectory() as folder:
-        repo = write_repository(Path(folder) / "r", {"profiles/p/make.defaults": defaults})
-        (repo / "profiles/p" / name).write_text(lines)
+def test_damaged_profiles_are_read_or_refused(profile, name, lines, defaults):
+    folder, repositories = profile
+    (folder / "make.defaults").write_text(defaults)
+    (folder / name).write_text(lines)
+    try:
         with contextlib.suppress(EbuildError):
-            load_profile(repo / "profiles/p", open_repositories([repo]))
+            load_profile(folder, repositories)
+    finally:
+        (folder / name).unlink()
