@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 INTERRUPTED = 130
+# What a file system says that is nobody's bug, wherever it is met.
+CIRCUMSTANCES = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE}
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,9 +53,13 @@ def _run(argv: Sequence[str]) -> int:
         fault = _flush(sys.stdout) or _flush(sys.stderr)
         if fault is None and isinstance(error, BrokenPipeError):
             fault = error  # in the middle of much output, of which nothing is left to flush
-        if fault is None:
+        if fault is not None:
+            return _unprinted(fault)
+        if error.errno not in CIRCUMSTANCES or not error.filename:
             raise
-        return _unprinted(fault)
+        told = OutputError(f"{error.filename} cannot be used", {"reason": error.strerror})
+        _say(error_text(told))
+        return told.exit_code
     except MemoryError:
         _say("error: the memory does not suffice\n  hint: allow more, or try --jobs=1")
         return 1

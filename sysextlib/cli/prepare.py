@@ -20,7 +20,7 @@ from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
 from sysextlib.image.compression import mkfs_options
-from sysextlib.image.keys import load_signing_key, make_signing_key
+from sysextlib.image.keys import KEY_NAME, load_signing_key, make_signing_key
 from sysextlib.image.release import require_version_field
 from sysextlib.made_from import require_unchanged
 from sysextlib.order import Inputs, Keys, Order
@@ -264,8 +264,7 @@ def _signing_key(progress: Progress) -> SigningKey:
     if given:
         return load_signing_key(Path(given))
     folder = KEYS / "sysext"
-    if not (folder / "sysexts.key").exists():
-        KEYS.mkdir(parents=True, exist_ok=True)
+    if not os.path.exists(folder / KEY_NAME):  # noqa: PTH110 - Path's raises in a closed folder
         key = make_signing_key(folder, "Extension key of a checkout")
         progress.warn(
             f"images are signed with a key made just now, {folder}; set SYSEXT_SIGNING_KEY_DIR"
@@ -280,7 +279,6 @@ def _payload_keys(call: Call, progress: Progress) -> tuple[PayloadKey, ...]:
     given = call.texts("payload_key")
     if given:
         return tuple(load_payload_key(Path(path)) for path in given)
-    KEYS.mkdir(parents=True, exist_ok=True)
     key, made = load_or_make_payload_key(KEYS / "payload")
     if made:
         progress.warn(f"payloads are signed with a key made just now, {KEYS / 'payload'}")

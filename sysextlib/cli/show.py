@@ -151,11 +151,19 @@ def _trust(call: Call) -> _Trust:
 def _verify(path: Path, trust: _Trust, jobs: int) -> dict[str, str]:
     from sysextlib.payload.reader import is_payload
 
-    if not path.is_file():
-        raise VerifyError(f"{path} is not a file")
+    _require_file(path)
     if is_payload(path):
         return _verify_payload(path, trust.payload_key, jobs)
     return _verify_image(path, trust.certificate, jobs)
+
+
+def _require_file(path: Path) -> None:
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a folder on the way is closed to us
+        raise VerifyError(f"{path} cannot be read", {"reason": error.strerror}) from error
+    if not is_file:
+        raise VerifyError(f"{path} is not a file")
 
 
 def _verify_payload(path: Path, key: PayloadPublicKey | None, jobs: int) -> dict[str, str]:
@@ -198,8 +206,7 @@ def inspect(call: Call) -> int:
     from sysextlib.payload.reader import is_payload
 
     path = Path(call.words[0])
-    if not path.is_file():
-        raise VerifyError(f"{path} is not a file")
+    _require_file(path)
     payload = is_payload(path)
     if call.on("labels"):
         if payload:

@@ -4,9 +4,12 @@ import os
 
 import pytest
 
+from sysextlib.cli import prepare
 from sysextlib.cli.call import parse
-from sysextlib.cli.prepare import warn_of_sudo
+from sysextlib.cli.prepare import prepare_keys, warn_of_sudo
+from sysextlib.errors import SigningKeyError
 from sysextlib.progress import Silent
+from tests.builders.keys import certificate, private_key, write_pair
 
 
 class Warned(Silent):
@@ -34,3 +37,22 @@ def test_who_needs_no_sudo_is_told_so(monkeypatch, words, user, caller, warned):
     progress = Warned()
     warn_of_sudo(parse(words), progress)
     assert [message.endswith("root's, not me's") for message in progress.said] == [True] * warned
+
+
+def test_keys_that_cannot_be_kept_in_the_checkout_are_an_error(monkeypatch, tmp_path):
+    (tmp_path / "closed").touch()
+    monkeypatch.setattr(prepare, "KEYS", tmp_path / "closed/keys")
+    monkeypatch.delenv("SYSEXT_SIGNING_KEY_DIR", raising=False)
+    with pytest.raises(SigningKeyError) as refused:
+        prepare_keys(parse(["x"]), Silent())
+    assert "SYSEXT_SIGNING_KEY_DIR" in refused.value.hint
+
+
+def test_a_payload_key_that_cannot_be_kept_in_the_checkout_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "closed").touch()
+    monkeypatch.setattr(prepare, "KEYS", tmp_path / "closed/keys")
+    key = private_key()
+    write_pair(tmp_path / "pair", key, certificate(key))
+    monkeypatch.setenv("SYSEXT_SIGNING_KEY_DIR", str(tmp_path / "pair"))
+    with pytest.raises(SigningKeyError, match="payload key"):
+        prepare_keys(parse(["x"]), Silent())
