@@ -51,6 +51,7 @@ KINDS = {
     stat.S_IFLNK: (Kind.SYMLINK, 7),
 }
 MOST_ENTRIES = 1_000_000
+MOST_TEXT = 1 << 29  # bytes of all paths, targets and attributes; hard links repeat an inode's
 DEEPEST = 200  # directories within each other
 LONGEST_LINK = 4095  # bytes, PATH_MAX
 LONGEST_NAME = 255
@@ -129,6 +130,7 @@ class Erofs:
         """Return all paths, the root first, in the order of their parts."""
         found: list[ImageEntry] = []
         entered: set[int] = set()
+        text = 0
         root = self._inode(self._root)
         if not stat.S_ISDIR(root.mode):
             raise VerifyError("the root of the file system is no directory")
@@ -151,6 +153,9 @@ class Erofs:
                     found.append(entry)
                 if len(found) + len(waiting) > MOST_ENTRIES:
                     raise _damaged(f"it has more than {MOST_ENTRIES} entries")
+                text += _text_of(entry)
+                if text > MOST_TEXT:
+                    raise _damaged(f"its names and attributes have more than {MOST_TEXT} bytes")
         return tuple(sorted(found, key=lambda e: e.path.split("/") if e.path else []))
 
     def sha256(self, entry: ImageEntry) -> str:
@@ -286,6 +291,12 @@ class Erofs:
         if not 0 <= offset <= offset + length <= self.size:
             raise _damaged(f"bytes {offset} to {offset + length} lie outside of it")
         return self._data[offset : offset + length]
+
+
+def _text_of(entry: ImageEntry) -> int:
+    """Return about how much memory the parts of an entry take that can be long."""
+    attributes = sum(len(name) + len(value) for name, value in entry.xattrs)
+    return len(entry.path) + len(entry.target) + attributes
 
 
 def _dirents(block: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sysextlib.image.erofs_reader import ImageEntry
     from sysextlib.system.tools import Tools
 
+LARGEST = 1 << 20  # bytes of an extension-release file, which have a few hundred
 RELEASE_PREFIXES = {f"{kind.folder}/extension-release.": kind for kind in ImageClass}
 
 
@@ -66,6 +67,9 @@ def inspect_image(path: Path, tools: Tools) -> Inspected:
 
 def _read(ddi: Ddi, entry: ImageEntry, tools: Tools) -> bytes:
     """Return a small file's bytes, which may be compressed."""
+    if entry.size > LARGEST:
+        facts = {"file": ddi.path, "bytes": entry.size, "at most": LARGEST}
+        raise VerifyError(f"{entry.path} is too large to be what its name says", facts)
     if entry.extents is not None:
         return ddi.erofs().read(entry)
     words = (f"--offset={ddi.data.offset}", f"--nid={entry.nid}", "--cat")

@@ -2,16 +2,20 @@
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sysextlib.definition import Compression
 from sysextlib.errors import SysextError, VerifyError
+from sysextlib.image import erofs_reader
 from sysextlib.image.ddi import DdiFacts, read_ddi
+from sysextlib.image.inspect import inspect_image
 from sysextlib.image.verify import verify_ddi
 from sysextlib.system.tools import Tools
-from tests.builders.images import write_image
+from sysextlib.tree import Tree, file_entry
+from tests.builders.images import extension, signed, write_image
 from tests.builders.keys import signing_key
 from tests.builders.tools import image_tools
 from tests.builders.tree import every_kind, noise, release_only
@@ -189,3 +193,21 @@ def test_a_hostile_file_system_is_an_error_and_not_a_crash(tmp_path, sample, see
         read_ddi(path).erofs().entries()
     except SysextError:
         return
+
+
+def test_attributes_that_hard_links_multiply_are_bounded(tmp_path, tools, monkeypatch):
+    one = replace(file_entry("usr/one", b"1", mtime=1), xattrs=(("user.x", bytes(900)),))
+    names = [replace(one, path=f"usr/{n}", hardlink="a") for n in range(20)]
+    path = write_image(Tree(names), tmp_path / "x.raw").path
+    assert len(read_ddi(path).erofs().entries()) == 22
+    monkeypatch.setattr(erofs_reader, "MOST_TEXT", 10_000)
+    with pytest.raises(VerifyError) as refused:
+        read_ddi(path).erofs().entries()
+    assert "names and attributes" in refused.value.facts["fault"]
+
+
+def test_a_release_file_that_unpacks_to_very_much_is_not_unpacked(tmp_path):
+    tools = image_tools("mkfs.erofs", "dump.erofs")
+    path = signed(tmp_path / "x.raw", extension("x", {"ID": "demo", "X": "0" * (2 << 20)}))
+    with pytest.raises(VerifyError, match="too large"):
+        inspect_image(path, tools)
