@@ -67,10 +67,10 @@ class SysextError(Exception):
             lines += [f"    {line}" for line in rest]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(map(_harmless, lines))
+        return "\n".join(map(harmless, lines))
 
 
-def _harmless(line: str) -> str:
+def harmless(line: str) -> str:
     """Return a line whose control characters, which a terminal would obey, can be seen."""
     if line.isprintable():
         return line

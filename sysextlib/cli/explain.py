@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import UsageError
+from sysextlib.errors import UsageError, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,17 +62,16 @@ def _host(call: Call) -> HostFacts:
 
 def _show(verdicts: Sequence[Verdict], host: HostFacts, policy: ImagePolicy | None) -> None:
     version = host.os_release.get("VERSION_ID", "(no VERSION_ID)")
-    print(f"for {host.name}: {host.os_release['ID']} {version}, {host.arch or 'of unknown arch'}")
-    for trap in policy.traps() if policy else ():
-        print(f"warning: image policy: {trap}")
+    lines = [
+        f"for {host.name}: {host.os_release['ID']} {version}, {host.arch or 'of unknown arch'}"
+    ]
+    lines += [f"warning: image policy: {trap}" for trap in (policy.traps() if policy else ())]
     for verdict in verdicts:
-        print(verdict.line)
-        for reason in verdict.reasons[1:]:
-            print(f"  also: {reason.text}")
-        for note in verdict.notes:
-            print(f"  note: {note}")
-    for line in _together(verdicts):
-        print(line)
+        lines.append(verdict.line)
+        lines += [f"  also: {reason.text}" for reason in verdict.reasons[1:]]
+        lines += [f"  note: {note}" for note in verdict.notes]
+    for line in (*lines, *_together(verdicts)):
+        print(harmless(line))
 
 
 def _together(verdicts: Sequence[Verdict]) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sysextlib.errors import harmless
 from sysextlib.findings import Severity
 from sysextlib.report.disk_usage import human
 from sysextlib.report.receipt import reasons_text
@@ -40,7 +41,8 @@ def show_receipt(receipts: Sequence[Receipt]) -> None:
             print(f"  root hash of the confext {receipt.confext_root_hash}")
         for finding in receipt.findings:
             if finding.severity is Severity.WARNING:
-                print(f"  warning: {finding.key}: {finding.message.partition(chr(10))[0]}")
+                message = finding.message.partition("\n")[0]
+                print(harmless(f"  warning: {finding.key}: {message}"))
 
 
 def show_summary(outcomes: Mapping[str, Receipt | SysextError]) -> None:

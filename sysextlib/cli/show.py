@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sysextlib.cli.find_base import ROOT, base_image, output_folder
 from sysextlib.cli.prepare import chosen_board, job_count
 from sysextlib.definition import SysextKind
-from sysextlib.errors import BoardError, UsageError, VerifyError
+from sysextlib.errors import BoardError, UsageError, VerifyError, harmless
 from sysextlib.report.disk_usage import human
 from sysextlib.workspace import OutputNames, image_name
 
@@ -123,7 +123,7 @@ def verify(call: Call) -> int:
         results.append({"file": word, "intact": True, **told})
         if not call.on("json"):
             kind, *facts = [f"{key} {value}" for key, value in told.items()]
-            print(f"{word}: ok, {kind.removeprefix('kind ')}, {', '.join(facts)}")
+            print(f"{word}: ok, {kind.removeprefix('kind ')}, {harmless(', '.join(facts))}")
     if call.on("json"):
         print(json.dumps(results, indent=2))
     return code
@@ -219,7 +219,7 @@ def inspect(call: Call) -> int:
     for title, values in facts.items():
         print(title)
         for line in _lines(values):
-            print(f"  {line}")
+            print(harmless(f"  {line}"))
     return 0
 
 
@@ -234,7 +234,7 @@ def _labels(call: Call, path: Path) -> int:
         return 0
     width = max((len(label or "-") for label in found.values()), default=0)
     for where, label in found.items():
-        print(f"{label or '-':<{width}}  {where if where.isprintable() else ascii(where)}")
+        print(harmless(f"{label or '-':<{width}}  {where}"))
     return 0
 
 

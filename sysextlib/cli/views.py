@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from sysextlib.errors import harmless
 from sysextlib.progress import Silent
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class _Warning(Silent):
         self._name = name
 
     def warn(self, message: str) -> None:
-        print(f"warning: {self._name}: {message}", file=sys.stderr)
+        print(harmless(f"warning: {self._name}: {message}"), file=sys.stderr)
 
 
 class Plain:
@@ -102,7 +103,7 @@ class _PlainBuild:
         self._say(f"warning: {message}")
 
     def _say(self, text: str) -> None:
-        print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+        print(harmless(f"{self._name}: {text}"), file=sys.stderr, flush=True)
 
 
 class Live:
@@ -191,4 +192,4 @@ class _LiveBuild:
 def _escaped(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(harmless(text))
