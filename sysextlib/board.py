@@ -11,9 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sysextlib.errors import BoardError, SysextError, nearest
+from sysextlib.errors import BoardError, SysextError, ValueSyntaxError, nearest
 from sysextlib.gentoo.arch import Arch  # noqa: TC001 - the TOML reader needs it at run time
 from sysextlib.gentoo.atom import Atom
+from sysextlib.gentoo.cpv import Cpv
 from sysextlib.toml_reader import NOT_READ, TomlReader, UseFlag, use_flag
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ class Board:
         is our own in any case.
     :param sdk_image: the SDK's container image; ``{sdk_version}`` stands for version.txt's.
     :param package_use: package.use beside the file, in its order.
+    :param provided: package.provided beside it: what dependencies find though nothing has it.
     """
 
     name: str = field(metadata=NOT_READ)
     folder: Path = field(metadata=NOT_READ, compare=False)
     package_use: tuple[PackageUse, ...] = field(default=(), metadata=NOT_READ)
+    provided: tuple[Cpv, ...] = field(default=(), metadata=NOT_READ)
     summary: str = ""
     arch: Arch
     chost: str
@@ -158,8 +161,15 @@ def load_board(name: str, root: Path) -> Board:
     if isinstance(releases, dict) and "signing_key" in releases:
         place = _location(releases["signing_key"], name, root, source, "releases.signing_key")
         values["releases"] = {**releases, "signing_key": place}
-    uses = tuple(_read_package_use(folder / "package.use"))
-    return _READER.build(Board, values, source, name=name, folder=folder, package_use=uses)
+    return _READER.build(
+        Board,
+        values,
+        source,
+        name=name,
+        folder=folder,
+        package_use=tuple(_package_use(*line) for line in _lines(folder / "package.use")),
+        provided=tuple(_provided(*line) for line in _lines(folder / "package.provided")),
+    )
 
 
 _READER = TomlReader(BoardError)
@@ -178,8 +188,8 @@ def _location(place: object, board: str, root: Path, source: Path, key: str) -> 
     return filled if _URL.match(filled) else str((root / filled).resolve())
 
 
-def _read_package_use(path: Path) -> Iterator[PackageUse]:
-    """Yield the lines of a package.use, a file or a folder of files, as portage(5) has it."""
+def _lines(path: Path) -> Iterator[tuple[list[str], Path, int]]:
+    """Yield the words of each line of one of Portage's files, or of a folder of them, and where."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
         if not file.exists():
@@ -191,7 +201,7 @@ def _read_package_use(path: Path) -> Iterator[PackageUse]:
         for number, line in enumerate(lines, 1):
             words = line.partition("#")[0].split()
             if words:
-                yield _package_use(words, file, number)
+                yield words, file, number
 
 
 def _package_use(words: list[str], file: Path, number: int) -> PackageUse:
@@ -211,3 +221,15 @@ def _package_use(words: list[str], file: Path, number: int) -> PackageUse:
     except ValueError as error:
         raise BoardError(str(error), {"file": file, "line": number}) from error
     return PackageUse(atom=atom, flags=tuple(flags))
+
+
+def _provided(words: list[str], file: Path, number: int) -> Cpv:
+    place = {"file": file, "line": number}
+    try:
+        cpv, *more = words
+        if more:
+            raise BoardError("package.provided has one package on a line", {**place, "more": more})
+        return Cpv.parse(cpv)
+    except ValueSyntaxError as error:
+        hint = error.hint or "write CATEGORY/NAME-VERSION"
+        raise BoardError(error.brief, {**place, **error.facts, **place}, hint) from error

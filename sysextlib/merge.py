@@ -53,8 +53,7 @@ def plan_merge(order: Order, inputs: Inputs) -> MergePlan:
     """
     available = tuple(indexed.package for indexed in inputs.binhosts.packages)
     installed = [*inputs.base.installed, *_below(order, inputs)]
-    use = _use_request(order.definition, inputs)
-    return resolve(order.definition.packages, available, installed, use=use)
+    return _resolve(order.definition, available, installed, inputs)
 
 
 def merge(
@@ -169,8 +168,7 @@ def _below(order: Order, inputs: Inputs) -> tuple[Package, ...]:
     found: list[Package] = []
     for below in order.after:
         if not _is_installed(below, installed):
-            use = _use_request(below, inputs)
-            packages = resolve(below.packages, available, installed, use=use).packages
+            packages = _resolve(below, available, installed, inputs).packages
             installed += packages
             found += packages
     return tuple(found)
@@ -180,15 +178,30 @@ def _is_installed(definition: SysextDef, installed: Sequence[Package]) -> bool:
     return all(any(atom.matches(package) for package in installed) for atom in definition.packages)
 
 
-def _use_request(definition: SysextDef, inputs: Inputs) -> UseRequest:
+def _resolve(
+    definition: SysextDef,
+    available: Sequence[Package],
+    installed: Sequence[Package],
+    inputs: Inputs,
+) -> MergePlan:
+    profile = inputs.profile
+    return resolve(
+        definition.packages,
+        available,
+        installed,
+        use=UseRequest(rules=_use_rules(definition, inputs), profile=profile),
+        provided=(*inputs.board.provided, *(profile.provided if profile else ())),
+    )
+
+
+def _use_rules(definition: SysextDef, inputs: Inputs) -> tuple[UseRule, ...]:
     """Put together which flags packages must have, the later rule the stronger."""
-    rules = (
+    return (
         *(UseRule.parse(line.flags, line.atom) for line in inputs.board.package_use),
         *(UseRule.parse(flags, atom) for atom, flags in definition.package_use.items()),
         UseRule.parse(definition.use),
         *inputs.use,
     )
-    return UseRequest(rules=rules)
 
 
 def _fetch(

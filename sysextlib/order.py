@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sysextlib.binpkg.shared import SharedPackages
     from sysextlib.board import Board
     from sysextlib.definition import Compression, SysextDef
+    from sysextlib.ebuild.profile import Profile
     from sysextlib.image.keys import SigningKey
     from sysextlib.install.emerge import Sdk
     from sysextlib.payload.keys import PayloadKey
@@ -61,6 +62,7 @@ class Inputs:
     :param use: USE=... of the call, over what board and definition say.
     :param jobs: how many things one build works on at once.
     :param shared: unpacks for all builds; None lets each unpack for itself.
+    :param profile: what decides flags, masks and keywords; None where the call names none.
     :param sdk: where emerge merges packages; None when our own installer does.
     """
 
@@ -69,6 +71,7 @@ class Inputs:
     pkginfo: tuple[Path, ...]
     binhosts: Binhosts
     use: tuple[UseRule, ...] = ()
+    profile: Profile | None = None
     tools: Tools
     jobs: int
     shared: SharedPackages | None = None

@@ -76,7 +76,7 @@ def package_from_values(values: Mapping[str, str], cpv: str, source: str) -> Pac
     eapi = values.get("EAPI") or "0"
     try:
         parsed = Cpv.parse(cpv)
-        iuse, _ = parse_iuse(values.get("IUSE", ""), eapi)
+        iuse, by_default = parse_iuse(values.get("IUSE", ""), eapi)
     except ValueSyntaxError as error:
         shown = {key: "\n".join(map(show, text.split("\n"))) for key, text in error.facts.items()}
         brief = f"package {show(cpv)}: {show(error.brief)}"
@@ -88,6 +88,7 @@ def package_from_values(values: Mapping[str, str], cpv: str, source: str) -> Pac
         repo=values.get("repository", ""),
         eapi=eapi,
         iuse=iuse,
+        iuse_default=by_default,
         use=frozenset(values.get("USE", "").split()),
         rdepend=values.get("RDEPEND", ""),
         pdepend=values.get("PDEPEND", ""),

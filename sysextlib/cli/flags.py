@@ -174,6 +174,13 @@ FLAGS = (
         commands=MERGING | {CHAIN},
     ),
     Flag(
+        name="profile",
+        value="FOLDER",
+        help="profile of Portage's that decides USE flags, masks and keywords for our own installer"
+        " as for emerge, such as BOARD/etc/portage/make.profile",
+        commands=BUILDING | {CHAIN},
+    ),
+    Flag(
         name="sdk_container",
         value="NAME",
         help="use the SDK container that runs under this name",

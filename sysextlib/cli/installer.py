@@ -84,6 +84,13 @@ def _ready(call: Call, inputs: Inputs, progress: Progress) -> Iterator[Inputs]:
 def _chosen(call: Call) -> str | None:
     """Return the installer that the call names, None when it does not."""
     who = call.text("installer")
+    if call.text("profile") and call.command != COMPARE:
+        if who in {SDK, EMERGE} or call.text("sdk_container") or call.text("sdk_image"):
+            raise UsageError(
+                "--profile is for our own installer: emerge goes by the profile that it has",
+                hint="leave it out, or take --installer=native",
+            )
+        return NATIVE
     if call.text("sdk_container") or call.text("sdk_image"):
         if who in {NATIVE, EMERGE}:
             raise UsageError(f"--installer={who} uses no SDK container", hint="leave one out")

@@ -16,6 +16,8 @@ from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import MERGING
 from sysextlib.cli.groups import choose_all, full_catalogue
 from sysextlib.definition import Compression, SysextDef, adhoc, below
+from sysextlib.ebuild.profile import Profile, load_profile
+from sysextlib.ebuild.repository import open_repositories
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import UsageError
@@ -93,6 +95,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
     orders = _orders(call, board)
     pkginfo = _pkginfo(call)
     use = (UseRule.parse(os.environ["USE"].split()),) if os.environ.get("USE") else ()
+    profile = _profile(call)
     policy = _given_policy(call)
     tools = Tools.locate()
     if call.command in MERGING:
@@ -122,6 +125,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
         pkginfo=pkginfo,
         binhosts=binhosts,
         use=use,
+        profile=profile,
         tools=tools,
         jobs=jobs,
     )
@@ -239,6 +243,21 @@ def _with_labels(order: Order, policy: Policy | str) -> Order:
     definition = order.definition
     name = definition.folder.name if definition.folder else definition.key
     return replace(order, policy=policy.adding(load_own_rules(ROOT / "selinux", name, policy.type)))
+
+
+def _profile(call: Call) -> Profile | None:
+    """Return the profile that the call names, with its parents in the repositories beside its own.
+
+    :raises EbuildError: one of its files is wrong, or a repository is missing.
+    """
+    text = call.text("profile")
+    if text is None:
+        return None
+    folder = Path(text).resolve()  # make.profile is a symlink into a repository
+    if not folder.is_dir():
+        raise UsageError(f"profile {text} is no folder", hint="see --profile")
+    homes = [path.parent for path in folder.parents if path.name == "profiles"]
+    return load_profile(folder, open_repositories(homes[:1]))
 
 
 def _pkginfo(call: Call) -> tuple[Path, ...]:

@@ -44,18 +44,16 @@ class Level:
     :param use: flags of USE and of the USE_EXPAND variables, in order, ``-x`` for off.
     """
 
-    folder: Path
-    variables: Mapping[str, str]
-    use: tuple[str, ...]
-    use_mask: tuple[str, ...]
-    use_force: tuple[str, ...]
-    use_stable_mask: tuple[str, ...]
-    use_stable_force: tuple[str, ...]
-    package_use: FlagLines
-    package_use_mask: FlagLines
-    package_use_force: FlagLines
-    package_use_stable_mask: FlagLines
-    package_use_stable_force: FlagLines
+    use: tuple[str, ...] = ()
+    use_mask: tuple[str, ...] = ()
+    use_force: tuple[str, ...] = ()
+    use_stable_mask: tuple[str, ...] = ()
+    use_stable_force: tuple[str, ...] = ()
+    package_use: FlagLines = ()
+    package_use_mask: FlagLines = ()
+    package_use_force: FlagLines = ()
+    package_use_stable_mask: FlagLines = ()
+    package_use_stable_force: FlagLines = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,43 +91,44 @@ class Profile:
             flags.update(prefix + value for value in values)
         return frozenset(flags)
 
-    def iuse_effective(self, metadata: Metadata) -> frozenset[str]:
+    def iuse_effective(self, package: Package) -> frozenset[str]:
         """Return the flags that an ebuild may ask for."""
-        names, _ = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
-        if int(metadata.value("EAPI") or "0") < 5:
-            return names | {self.arch} if self.arch else names
-        return names | self.implicit_iuse()
+        if int(package.eapi or "0") < 5:
+            return package.iuse | {self.arch} if self.arch else package.iuse
+        return package.iuse | self.implicit_iuse()
 
     def use(
         self,
-        cpv: Cpv,
-        metadata: Metadata,
+        package: Package,
         *,
         user: Sequence[str] = (),
         user_package: FlagLines = (),
+        environment: Sequence[str] = (),
     ) -> frozenset[str]:
         """Return the flags that are on for an ebuild, of those that it may ask for.
 
         The ebuild's own defaults come first, then the profile's folders, then the user's, and then
         what is forced and masked.
 
-        :param user: flags of make.conf. :param user_package: lines of the user's package.use.
+        :param package: with its KEYWORDS among ``values``.
+        :param user: flags of make.conf.
+        :param user_package: lines of the user's package.use.
+        :param environment: flags of USE in emerge's environment.
         """
-        package = package_of(cpv, metadata)
-        effective = self.iuse_effective(metadata)
-        _, defaults = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
-        on = set(defaults)
+        effective = self.iuse_effective(package)
+        on = set(package.iuse_default)
         for level in self.levels:
             _apply(on, level.use)
             _apply(on, matching_flags(level.package_use, package))
         _apply(on, user)
         _apply(on, matching_flags(user_package, package))
+        _apply(on, environment)
         on.add(self.arch)  # whatever USE says
-        forced, masked = self._fixed(package, metadata)
+        forced, masked = self._fixed(package)
         return ((frozenset(on) | forced) - masked) & effective
 
-    def _fixed(self, package: Package, metadata: Metadata) -> tuple[frozenset[str], frozenset[str]]:
-        stable = self.is_stable(package, metadata)
+    def _fixed(self, package: Package) -> tuple[frozenset[str], frozenset[str]]:
+        stable = self.is_stable(package)
         force: set[str] = set()
         mask: set[str] = set()
         for level in self.levels:
@@ -145,21 +144,20 @@ class Profile:
                 _apply(mask, matching_flags(level.package_use_stable_mask, package))
         return frozenset(force), frozenset(mask)
 
-    def is_stable(self, package: Package, metadata: Metadata) -> bool:
+    def is_stable(self, package: Package) -> bool:
         """Tell whether the stable masks count: it is accepted, but not if all were testing."""
-        keywords = self._keywords_of(package, metadata)
+        keywords = self._keywords_of(package)
         accepted = self._accepted_for(package)
         testing = {word if word.startswith("~") else f"~{word}" for word in keywords}
         return _accepts(accepted, keywords) and not _accepts(accepted, testing)
 
-    def accepts(self, cpv: Cpv, metadata: Metadata) -> bool:
+    def accepts(self, package: Package) -> bool:
         """Tell whether an ebuild's KEYWORDS are among those accepted."""
-        package = package_of(cpv, metadata)
-        return _accepts(self._accepted_for(package), self._keywords_of(package, metadata))
+        return _accepts(self._accepted_for(package), self._keywords_of(package))
 
-    def _keywords_of(self, package: Package, metadata: Metadata) -> set[str]:
+    def _keywords_of(self, package: Package) -> set[str]:
         keywords: set[str] = set()
-        _apply(keywords, (word for word in metadata.value("KEYWORDS").split() if word != "-*"))
+        _apply(keywords, (word for word in package.value("KEYWORDS").split() if word != "-*"))
         for lines in self.keywords:
             _apply(keywords, matching_flags(lines, package))
         return keywords
@@ -173,9 +171,8 @@ class Profile:
             _apply(accepted, matching_flags(filled, package))
         return accepted
 
-    def mask_of(self, cpv: Cpv, metadata: Metadata) -> Atom | None:
+    def mask_of(self, package: Package) -> Atom | None:
         """Return the atom of package.mask that masks an ebuild, or None; unmasking wins."""
-        package = package_of(cpv, metadata)
         if any(atom.matches_version_slot(package) for atom in self.unmasked):
             return None
         return next((atom for atom in self.masked if atom.matches_version_slot(package)), None)
@@ -196,10 +193,20 @@ def _accepts(accepted: set[str], keywords: set[str]) -> bool:
 
 
 def package_of(cpv: Cpv, metadata: Metadata, repository: str = "") -> Package:
-    """Return an ebuild as atoms match it."""
+    """Return an ebuild as atoms and profiles look at it."""
     slot, _, subslot = metadata.value("SLOT").partition("/")
-    iuse, _ = parse_iuse(metadata.value("IUSE"), metadata.value("EAPI"))
-    return Package(cpv=cpv, slot=slot or "0", subslot=subslot, iuse=iuse, repo=repository)
+    eapi = metadata.value("EAPI") or "0"
+    iuse, by_default = parse_iuse(metadata.value("IUSE"), eapi)
+    return Package(
+        cpv=cpv,
+        slot=slot or "0",
+        subslot=subslot,
+        repo=repository,
+        eapi=eapi,
+        iuse=iuse,
+        iuse_default=by_default,
+        values=(("KEYWORDS", metadata.value("KEYWORDS")),),
+    )
 
 
 def load_profile(folder: Path, repositories: Mapping[str, Repository]) -> Profile:
@@ -224,9 +231,9 @@ def load_profile(folder: Path, repositories: Mapping[str, Repository]) -> Profil
                 masked[atom] = None
                 del line
     for path in folders:
-        level = _level(path, variables)
-        levels.append(level)
-        _merge(variables, level.variables)
+        said = read_make_defaults(path / "make.defaults", variables)
+        _merge(variables, said)
+        levels.append(_level(path, said, variables))
         for line, atom in list_atoms(path / "package.mask"):
             if line.startswith("-"):
                 masked.pop(atom, None)
@@ -308,10 +315,11 @@ def _profiles_root(folder: Path) -> Path | None:
     return next((path for path in folder.parents if path.name == "profiles"), None)
 
 
-def _level(folder: Path, known: Mapping[str, str]) -> Level:
-    variables = read_make_defaults(folder / "make.defaults", known)
-    merged = dict(known)
-    _merge(merged, variables)
+def _level(folder: Path, variables: Mapping[str, str], merged: Mapping[str, str]) -> Level:
+    """Return what a folder says.
+
+    :param variables: of its make.defaults. :param merged: the same added to what came before.
+    """
     use = variables.get("USE", "").split()
     unprefixed = merged.get("USE_EXPAND_UNPREFIXED", "").split()
     for name in merged.get("USE_EXPAND", "").split():
@@ -321,8 +329,6 @@ def _level(folder: Path, known: Mapping[str, str]) -> Level:
     for name in unprefixed:
         use += variables.get(name, "").split()
     return Level(
-        folder=folder,
-        variables=variables,
         use=tuple(use),
         use_mask=tuple(list_lines(folder / "use.mask")),
         use_force=tuple(list_lines(folder / "use.force")),

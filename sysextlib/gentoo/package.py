@@ -16,6 +16,7 @@ class Package:
     Dependency strings are kept as written; USE conditionals in them are decided by ``use``.
 
     :param iuse: USE flags that the ebuild knows, without the "+" or "-" of their default.
+    :param iuse_default: those of them that are on by default.
     :param use: the flags it was built with, implicit ones (USE_EXPAND, ARCH) included.
     :param build_id: number of the build among those of one cpv; 0 when there is none.
     :param build_time: seconds since 1970; 0 when not stated.
@@ -28,6 +29,7 @@ class Package:
     repo: str = ""
     eapi: str = "0"
     iuse: frozenset[str] = frozenset()
+    iuse_default: frozenset[str] = frozenset()
     use: frozenset[str] = frozenset()
     rdepend: str = ""
     pdepend: str = ""

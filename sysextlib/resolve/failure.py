@@ -115,7 +115,7 @@ def _mismatch(universe: Universe, atom: Atom, candidate: Candidate, use: frozens
         return f"its slot is {package.slot}/{package.effective_subslot}"
     if universe.matches(atom, candidate, use):
         return ""
-    known = package.iuse | universe.use.implicit
+    known = package.iuse | universe.use.implicit(package)
     unknown = [d.flag for d in atom.use if d.flag not in known and not d.default]
     if unknown:
         return f"it has no flag {' '.join(unknown)}"

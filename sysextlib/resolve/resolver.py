@@ -36,8 +36,8 @@ def resolve(
     As ``emerge --usepkgonly --binpkg-respect-use=y --oneshot`` finds it, but the base is never
     changed: nothing replaces, reinstalls or removes one of its packages. RDEPEND and PDEPEND
     are followed; DEPEND and BDEPEND are not, and IDEPEND only orders what is merged anyway,
-    since emerge looks for it on the system it runs on and not in ROOT. KEYWORDS and licences
-    are not asked again: a binhost holds what its board accepted.
+    since emerge looks for it on the system it runs on and not in ROOT. Licences are not asked
+    again, nor KEYWORDS unless by a profile: a binhost holds what its board accepted.
 
     The result depends on the values only, not on the order of ``available`` and ``installed``.
 

@@ -102,7 +102,8 @@ class Universe:
 
     def matches(self, atom: Atom, candidate: Candidate, parent_use: frozenset[str]) -> bool:
         """Return whether a package is one that an atom speaks of."""
-        return atom.matches(candidate.package, parent_use, implicit=self.use.implicit)
+        package = candidate.package
+        return atom.matches(package, parent_use, implicit=self.use.implicit(package))
 
     def in_base(self, atom: Atom, parent_use: frozenset[str]) -> Candidate | None:
         """Return the base's package that satisfies an atom."""
@@ -151,9 +152,12 @@ class Universe:
         try:
             features(package.eapi)
             self.needs(candidate)
+            hidden = self.use.hidden(package)
             unmet = self.use.unmet(package)
         except ValueSyntaxError as error:
             return error.brief
+        if hidden:
+            return hidden
         if unmet:
             return "not built with USE=" + f'"{" ".join(unmet)}"'
         for other in self.base(package.cpv.cp):
@@ -162,7 +166,7 @@ class Universe:
                 candidate.base = other.package
                 return f"it would replace {other} of the base"
         for owner, atom in self._blockers_in_base(package.cpv.cp):
-            if atom.matches(package, owner.use, implicit=self.use.implicit):
+            if atom.matches(package, owner.use, implicit=self.use.implicit(package)):
                 candidate.base = owner
                 return f"{owner} of the base blocks it: {atom}"
         return ""

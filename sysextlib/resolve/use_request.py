@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sysextlib.errors import ValueSyntaxError
-from sysextlib.gentoo.use import is_flag, parse_iuse
+from sysextlib.gentoo.use import is_flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sysextlib.ebuild.profile import Profile
     from sysextlib.gentoo.atom import Atom
     from sysextlib.gentoo.package import Package
 
@@ -50,38 +51,32 @@ class UseRequest:
 
     emerge evaluates a whole profile, so for it every flag of a package's IUSE is decided. Here
     a flag that no rule names is free, and the newest package is taken whichever way it was
-    built, unless ``complete`` says that the rules are a profile's whole outcome.
+    built, unless there is a profile: then it decides as for emerge, and masks and KEYWORDS count.
 
-    :param rules: later ones win, whether they speak of one package or of all.
-    :param complete: a flag that no rule names must be as the package's IUSE has it by default.
-    :param implicit: flags that every package knows without naming them in IUSE: those of
-        IUSE_IMPLICIT and USE_EXPAND_IMPLICIT. They count in USE dependencies only.
+    :param rules: later ones win, whether they speak of one package or of all; beside a profile
+        they are package.use and USE=, in emerge's order.
     """
 
     rules: tuple[UseRule, ...] = ()
-    complete: bool = False
-    implicit: frozenset[str] = frozenset()
+    profile: Profile | None = None
 
-    @classmethod
-    def of(
-        cls,
-        everywhere: Iterable[str] = (),
-        packages: Iterable[tuple[Atom, Iterable[str]]] = (),
-        environment: Iterable[str] = (),
-        *,
-        complete: bool = False,
-        implicit: Iterable[str] = (),
-    ) -> UseRequest:
-        """Put rules in the order in which emerge lets them win: profile, package.use, USE=.
+    def implicit(self, package: Package) -> frozenset[str]:
+        """Return the flags that a package knows without naming them in IUSE.
 
-        :raises ValueSyntaxError: a word is no flag.
+        Which of them are off only a profile tells.
         """
-        rules = (
-            UseRule.parse(everywhere),
-            *(UseRule.parse(flags, atom) for atom, flags in packages),
-            UseRule.parse(environment),
-        )
-        return cls(rules=rules, complete=complete, implicit=frozenset(implicit))
+        return self.profile.implicit_iuse() if self.profile else package.use - package.iuse
+
+    def hidden(self, package: Package) -> str:
+        """Return why the profile keeps a package out, or ""."""
+        if self.profile is None:
+            return ""
+        mask = self.profile.mask_of(package)
+        if mask is not None:
+            return f"the profile masks {mask}"
+        if not self.profile.accepts(package):
+            return f"the profile accepts none of KEYWORDS={package.value('KEYWORDS')!r}"
+        return ""
 
     def unmet(self, package: Package) -> tuple[str, ...]:
         """Return the flags that the package was built without, in the order of their names.
@@ -89,15 +84,23 @@ class UseRequest:
         A flag that it should not have been built with stands with a "-". Flags that its IUSE
         does not list do not count.
         """
-        wanted: dict[str, bool] = {}
-        if self.complete:
-            by_default = parse_iuse(package.value("IUSE"), package.eapi)[1]
-            wanted = {flag: flag in by_default for flag in package.iuse}
-        for rule in self.rules:
-            if rule.atom is None or rule.atom.matches_version_slot(package):
-                wanted |= dict.fromkeys(rule.on, True) | dict.fromkeys(rule.off, False)
+        wanted = self._wanted(package)
         return tuple(
             flag if on else f"-{flag}"
             for flag, on in sorted(wanted.items())
             if flag in package.iuse and on != (flag in package.use)
         )
+
+    def _wanted(self, package: Package) -> dict[str, bool]:
+        if self.profile is not None:
+            on = self.profile.use(
+                package,
+                user_package=tuple((rule.atom, rule.flags) for rule in self.rules if rule.atom),
+                environment=[flag for rule in self.rules if not rule.atom for flag in rule.flags],
+            )
+            return {flag: flag in on for flag in package.iuse}
+        wanted: dict[str, bool] = {}
+        for rule in self.rules:
+            if rule.atom is None or rule.atom.matches_version_slot(package):
+                wanted |= dict.fromkeys(rule.on, True) | dict.fromkeys(rule.off, False)
+        return wanted

@@ -6,7 +6,8 @@
     [base.packages."cat/name-1"]        installed packages that need keys
     [binhost."cat/name-1"]              keys as in a Packages index; [[binhost."..."]] for several
                                         builds, whose BUILD_ID counts from 1
-    [use]       everywhere, environment, complete; packages = {"atom" = ["flag", "-flag"]}
+    [use]       everywhere, environment; profile = true: it decides, as for emerge;
+                packages = {"atom" = ["flag", "-flag"]}
     [expect]    merge (in order) or error (texts that it must hold)
     [portage]   differs (why), and what emerge does instead: merge or fails = true. Or else order:
                 the same packages in another order that is right as well
@@ -20,12 +21,13 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sysextlib.ebuild.profile import Level, Profile
 from sysextlib.gentoo.atom import Atom
 from sysextlib.gentoo.cpv import Cpv
 from sysextlib.gentoo.package import Package
 from sysextlib.gentoo.use import parse_iuse
 from sysextlib.resolve.resolver import resolve
-from sysextlib.resolve.use_request import UseRequest
+from sysextlib.resolve.use_request import UseRequest, UseRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 
     from sysextlib.resolve.plan import MergePlan
 
-IMPLICIT = ("amd64", "elibc_glibc", "kernel_linux", "prefix")  # as tests.builders.emerge has them
+# as tests.builders.emerge has them
+IMPLICIT = frozenset(("amd64", "elibc_glibc", "kernel_linux", "prefix"))
 FIRST_BUILD = 1700000000
 _KEYS = {
     "": {"about", "want", "base", "binhost", "use", "expect", "portage"},
     "want": {"packages"},
     "base": {"installed", "provided", "packages"},
-    "use": {"everywhere", "environment", "complete", "packages"},
+    "use": {"everywhere", "environment", "profile", "packages"},
     "expect": {"merge", "error"},
     "portage": {"differs", "merge", "fails", "order"},
 }
@@ -80,26 +83,32 @@ class Scenario:
     everywhere: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     package_use: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    complete: bool = False
+    profile: bool = False
     merge: tuple[str, ...] | None = None
     error: tuple[str, ...] = ()
     portage_merge: tuple[str, ...] | None = None
     differs: str = ""
 
+    def use_request(self) -> UseRequest:
+        """Put the rules in emerge's order: make.conf or the profile, package.use, USE=."""
+        rules = (
+            *(
+                UseRule.parse(flags, Atom.parse(atom, wildcards=True))
+                for atom, flags in self.package_use
+            ),
+            UseRule.parse(self.environment),
+        )
+        if not self.profile:
+            return UseRequest(rules=(UseRule.parse(self.everywhere), *rules))
+        return UseRequest(rules=rules, profile=profile_of(self.everywhere))
+
     def resolve(self) -> MergePlan:
         """Run our resolver on it."""
-        use = UseRequest.of(
-            self.everywhere,
-            [(Atom.parse(atom, wildcards=True), flags) for atom, flags in self.package_use],
-            self.environment,
-            complete=self.complete,
-            implicit=IMPLICIT,
-        )
         return resolve(
             [Atom.parse(text) for text in self.wanted],
             self.available,
             self.installed,
-            use=use,
+            use=self.use_request(),
             provided=[Cpv.parse(text) for text in self.provided],
         )
 
@@ -107,6 +116,14 @@ class Scenario:
         """Name a package as expectations do."""
         builds = sum(other.cpv == package.cpv for other in self.available)
         return str(package) if builds > 1 else str(package.cpv)
+
+
+def profile_of(flags: tuple[str, ...]) -> Profile:
+    """Return the profile that emerge has in scenarios, with flags of USE."""
+    implicit = " ".join(sorted(IMPLICIT))
+    variables = {"ARCH": "amd64", "ACCEPT_KEYWORDS": "amd64", "IUSE_IMPLICIT": implicit}
+    on = ("elibc_glibc", "kernel_linux", *flags)
+    return Profile(levels=(Level(use=on),), variables=variables)
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -141,7 +158,7 @@ def load_scenario(path: Path) -> Scenario:
         everywhere=tuple(use.get("everywhere", ())),
         environment=tuple(use.get("environment", ())),
         package_use=tuple((atom, tuple(f)) for atom, f in use.get("packages", {}).items()),
-        complete=use.get("complete", False),
+        profile=use.get("profile", False),
         merge=merge,
         error=tuple(expect.get("error", ())),
         portage_merge=portage_merge,
@@ -169,6 +186,7 @@ def make_package(cpv: str, keys: Mapping[str, Any], *, build_id: int = 1) -> Pac
         repo="test",
         eapi=keys.get("EAPI", "8"),
         iuse=parse_iuse(iuse)[0],
+        iuse_default=parse_iuse(iuse)[1],
         use=frozenset(keys.get("USE", "").split()),
         rdepend=keys.get("RDEPEND", ""),
         pdepend=keys.get("PDEPEND", ""),

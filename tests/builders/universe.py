@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sysextlib.gentoo.atom import Atom
 from sysextlib.gentoo.dependency import AllOf, AnyOf, evaluate, leaves, parse_depend
-from sysextlib.resolve.use_request import UseRequest
 from tests.builders.scenario import IMPLICIT, Scenario, make_package
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def random_universe(random: Random, name: str = "random") -> Scenario:
     """Make a world of at most twelve binary packages, some of the base, and one or two wishes.
 
     Half of the worlds have no USE flags. Where there are some, the rules are a whole profile's
-    (``complete``), so that emerge decides by the same flags.
+    (``profile``), so that emerge decides by the same flags.
     """
     flags = FLAGS if random.random() < 0.5 else ()
     slots = {name: random.choice((("0",), ("0",), ("1", "2"))) for name in NAMES}
@@ -54,7 +53,7 @@ def random_universe(random: Random, name: str = "random") -> Scenario:
         available=tuple(available),
         installed=tuple(installed),
         everywhere=tuple(flag for flag in flags if random.random() < 0.4),
-        complete=True,
+        profile=True,
     )
 
 
@@ -114,7 +113,7 @@ def _atom(random: Random, *, use: bool = True) -> str:
 
 def faults(scenario: Scenario, merge: Sequence[Package]) -> Iterator[str]:
     """Say what is wrong with a set of packages as an answer: nothing, when it is one."""
-    use = UseRequest.of(scenario.everywhere, complete=scenario.complete, implicit=IMPLICIT)
+    use = scenario.use_request()
     base = scenario.installed
     everything = (*base, *merge)
     slots = [(p.cpv.cp, p.slot) for p in everything]
@@ -122,9 +121,9 @@ def faults(scenario: Scenario, merge: Sequence[Package]) -> Iterator[str]:
         yield "two packages share a slot or a name"
     for text in scenario.wanted:
         atom = Atom.parse(text)
-        if any(atom.matches(p, implicit=frozenset(IMPLICIT)) for p in base):
+        if any(atom.matches(p, implicit=IMPLICIT) for p in base):
             yield f"{text} is in the base"
-        if not any(atom.matches(p, implicit=frozenset(IMPLICIT)) for p in merge):
+        if not any(atom.matches(p, implicit=IMPLICIT) for p in merge):
             yield f"{text} is not merged"
     for package in merge:
         if use.unmet(package):
@@ -147,7 +146,7 @@ def _holds(node: Node, parent: Package, there: Sequence[Package]) -> bool:
     if isinstance(node, Atom):
         if node.blocker:
             return True
-        return any(node.matches(p, parent.use, implicit=frozenset(IMPLICIT)) for p in there)
+        return any(node.matches(p, parent.use, implicit=IMPLICIT) for p in there)
     if isinstance(node, AnyOf):
         return any(_holds(child, parent, there) for child in node.children)
     assert isinstance(node, AllOf)
@@ -156,7 +155,7 @@ def _holds(node: Node, parent: Package, there: Sequence[Package]) -> bool:
 
 def answers(scenario: Scenario) -> Iterator[tuple[Package, ...]]:
     """Yield every set of packages that is an answer, by trying them all."""
-    use = UseRequest.of(scenario.everywhere, complete=scenario.complete, implicit=IMPLICIT)
+    use = scenario.use_request()
     fitting = [package for package in scenario.available if not use.unmet(package)]
     for count in range(len(fitting) + 1):
         for merge in itertools.combinations(fitting, count):

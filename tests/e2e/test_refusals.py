@@ -57,6 +57,8 @@ def refuse(world: World, output: Path, *words: str, code: int, **env: str) -> st
         ((*HELLO, "--manglefs_script=/etc/passwd"), 23, "not executable"),
         ((*HELLO, "--payload_key=/etc/passwd"), 15, "/etc/passwd"),
         ((*HELLO, "--base_pkginfo=/nonexistent"), 2, "--base_pkginfo"),
+        ((*HELLO, "--profile=/nonexistent"), 2, "--profile"),
+        ((*HELLO, "--profile=/tmp", "--installer=sdk"), 2, "our own installer"),
         ((*HELLO, "--mkerofs_opts='"), 2, "--mkerofs_opts"),
         ((*HELLO, "--mkerofs_opts=--no-such-option"), 16, "is to blame"),
         ((*HELLO, "--binhost=ftp://x/y"), 2, "ftp"),

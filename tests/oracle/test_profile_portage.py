@@ -124,13 +124,13 @@ def test_made_up_profiles_decide_as_portage_does(tmp_path, seed):
     ours = load_profile(profile, open_repositories([repo]))
     assert sorted(map(str, ours.provided)) == theirs["provided"]
     for text, values in packages.items():
-        cpv, metadata = Cpv.parse(text), Metadata(values, (), "")
+        package = package_of(Cpv.parse(text), Metadata(values, (), ""))
         found = {
-            "use": sorted(ours.use(cpv, metadata)),
-            "effective": sorted(ours.iuse_effective(metadata)) if values["EAPI"] >= "5" else [],
-            "masked": ours.mask_of(cpv, metadata) is not None,
-            "accepted": ours.accepts(cpv, metadata),
-            "stable": ours.is_stable(package_of(cpv, metadata), metadata),
+            "use": sorted(ours.use(package)),
+            "effective": sorted(ours.iuse_effective(package)) if values["EAPI"] >= "5" else [],
+            "masked": ours.mask_of(package) is not None,
+            "accepted": ours.accepts(package),
+            "stable": ours.is_stable(package),
         }
         if values["EAPI"] < "5":
             # Portage counts every forced flag as known then, PMS only those of IUSE.

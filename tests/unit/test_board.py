@@ -146,3 +146,21 @@ def test_the_readme_documents_every_key_and_no_other():
     text = (ROOT / "board_overlays/README.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)` \| .* \| .* \| .* \|$", text, re.MULTILINE))
     assert documented == set(toml_keys(Board))
+
+
+def test_package_provided_is_read_beside_the_board(tmp_path):
+    folder = write_board(tmp_path)
+    (folder / "package.provided").write_text("# nobody has them\n\nvirtual/mta-1 # why\n")
+    assert [str(cpv) for cpv in load_board("demo-amd64", tmp_path).provided] == ["virtual/mta-1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [("virtual/mta", "is no"), ("a/b-1 a/c-1", "one package on a line"), (">=a/b-1", "is no")],
+)
+def test_a_bad_line_of_package_provided_is_named_by_its_number(tmp_path, line, fault):
+    folder = write_board(tmp_path)
+    (folder / "package.provided").write_text(f"\n{line}\n")
+    with pytest.raises(BoardError, match=fault) as caught:
+        load_board("demo-amd64", tmp_path)
+    assert caught.value.facts["line"] == "2"

@@ -6,7 +6,7 @@ import pytest
 
 from sysextlib.ebuild.generate import Evaluator, MetadataStore, write_metadata
 from sysextlib.ebuild.md5_cache import parse_entry, render_entry
-from sysextlib.ebuild.profile import load_profile
+from sysextlib.ebuild.profile import load_profile, package_of
 from sysextlib.ebuild.repository import Ebuild, open_repositories
 from sysextlib.errors import EbuildError
 from sysextlib.gentoo.cpv import Cpv
@@ -168,16 +168,17 @@ def profile(tmp_path):
 
 def test_flags_add_up_over_the_profile_and_the_ebuild(profile):
     found = evaluate(f'IUSE="{FLAGS}"\nKEYWORDS="amd64"\n', cpv="a/one-1")
-    cpv = Cpv.parse("a/one-1")
-    on = profile.use(cpv, found, user=("-a", "masked"))
+    package = package_of(Cpv.parse("a/one-1"), found)
+    on = profile.use(package, user=("-a", "masked"))
     assert on == {*("c", "x", "d", "masked", "forced", "py_p2", "py_p3", "py_p9", "elibc_glibc")}
 
 
 def test_implicit_flags_count_from_eapi_5(profile):
-    assert profile.iuse_effective(evaluate("IUSE=a\n")) == {
-        "a", "prefix", "elibc_glibc", "elibc_musl"
-    }  # fmt: skip
-    assert profile.iuse_effective(evaluate("IUSE=a\n", eapi="4")) == {"a", "amd64"}
+    cpv = Cpv.parse("a/one-1")
+    found = package_of(cpv, evaluate("IUSE=a\n"))
+    assert profile.iuse_effective(found) == {"a", "prefix", "elibc_glibc", "elibc_musl"}
+    found = package_of(cpv, evaluate("IUSE=a\n", eapi="4"))
+    assert profile.iuse_effective(found) == {"a", "amd64"}
 
 
 @pytest.mark.parametrize(
@@ -186,14 +187,14 @@ def test_implicit_flags_count_from_eapi_5(profile):
 )
 def test_keywords_decide_what_may_be_used(profile, keywords, accepted):
     found = evaluate(f'KEYWORDS="{keywords}"\n')
-    assert profile.accepts(Cpv.parse("a/one-1"), found) is accepted
+    assert profile.accepts(package_of(Cpv.parse("a/one-1"), found)) is accepted
 
 
 def test_masks_are_taken_back_by_later_profiles(profile):
     found = evaluate("SLOT=0\n")
-    assert str(profile.mask_of(Cpv.parse("a/one-2"), found)) == ">=a/one-2"
-    assert profile.mask_of(Cpv.parse("a/one-1"), found) is None
-    assert profile.mask_of(Cpv.parse("b/two-1"), found) is None
+    assert str(profile.mask_of(package_of(Cpv.parse("a/one-2"), found))) == ">=a/one-2"
+    assert profile.mask_of(package_of(Cpv.parse("a/one-1"), found)) is None
+    assert profile.mask_of(package_of(Cpv.parse("b/two-1"), found)) is None
     assert [str(cpv) for cpv in profile.provided] == ["a/given-1"]
 
 

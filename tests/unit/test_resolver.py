@@ -11,8 +11,8 @@ from sysextlib.gentoo.atom import Atom
 from sysextlib.resolve.resolver import resolve
 from sysextlib.resolve.search import Search
 from sysextlib.resolve.universe import Universe
-from sysextlib.resolve.use_request import UseRequest
-from tests.builders.scenario import load_scenario, make_package
+from sysextlib.resolve.use_request import UseRequest, UseRule
+from tests.builders.scenario import load_scenario, make_package, profile_of
 
 FOLDER = Path(__file__).parents[1] / "scenarios/resolve"
 SCENARIOS = [load_scenario(path) for path in sorted(FOLDER.glob("*.toml"))]
@@ -98,13 +98,13 @@ def test_nothing_wanted_is_an_empty_plan():
 
 def test_word_that_is_no_flag_is_refused():
     with pytest.raises(ValueSyntaxError, match="no USE flag"):
-        UseRequest.of(["foo", "--bar"])
+        UseRule.parse(["foo", "--bar"])
 
 
 def test_flag_named_twice_counts_as_the_last_says():
     package = make_package("app/a-1", {"IUSE": "foo"})
-    assert UseRequest.of(["foo", "-foo"]).unmet(package) == ()
-    assert UseRequest.of(["-foo", "foo"]).unmet(package) == ("foo",)
+    assert UseRequest(rules=(UseRule.parse(["foo", "-foo"]),)).unmet(package) == ()
+    assert UseRequest(rules=(UseRule.parse(["-foo", "foo"]),)).unmet(package) == ("foo",)
 
 
 def test_base_with_dependencies_that_cannot_be_read_is_no_obstacle():
@@ -219,6 +219,21 @@ def test_fourteen_packages_of_three_thousand_are_found_without_looking_at_the_re
         make_package(f"sys/s{n}-1", {"RDEPEND": f"!<sys/s{n}-1 !!sys/t{n} || ( a/b c/d )"})
         for n in range(300)
     ]
-    plan = resolve(atoms("app/p0"), large_binhost(), base, use=UseRequest.of(["-foo"]))
+    plan = resolve(
+        atoms("app/p0"), large_binhost(), base, use=UseRequest(rules=(UseRule.parse(["-foo"]),))
+    )
     assert len(plan) == 14
     assert len(steps) < 100 * len(plan)  # one step deals with one requirement or package
+
+
+def test_a_package_that_the_profile_masks_is_refused_by_the_mask():
+    profile = replace(profile_of(()), masked=(Atom.parse("<app/a-2"),))
+    available = [make_package("app/a-1", {})]
+    with pytest.raises(ResolveError) as caught:
+        resolve(atoms("app/a"), available, (), use=UseRequest(profile=profile))
+    assert caught.value.facts["refused"] == "app/a-1-1: the profile masks <app/a-2"
+
+
+def test_without_a_profile_flags_it_was_built_with_are_known_to_a_package():
+    package = make_package("app/a-1", {"IUSE": "foo", "USE": "foo kernel_linux"})
+    assert UseRequest().implicit(package) == {"kernel_linux"}
