@@ -120,17 +120,7 @@ def find_affected(
         effects = tuple(_effects(checkout, files, repositories, root))
     catalogue = load_catalogue(root)
     found: list[Affected] = []
-    with contextlib.ExitStack() as stack:
-        leanings = _leanings(repositories.values(), root, effects)
-        keys = RUNTIME if runtime else DEPENDENCIES
-        now = World(repositories, MetadataStore(Evaluator(repositories), cache), leanings, keys)
-        worlds = [now]
-        if any(effect.package or effect.eclass for effect in effects):
-            with progress.step("Read the ebuilds of the revision"):
-                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                old = {key: _before(checkout, it, scratch) for key, it in repositories.items()}
-            store = MetadataStore(Evaluator(old), cache, keep=False)
-            worlds.append(World(old, store, leanings, keys))
+    with _worlds(checkout, repositories, root, effects, cache, runtime=runtime) as worlds:
         with progress.step(f"Follow the dependencies of {len(catalogue)} extensions"):
             for done, definition in enumerate(catalogue.values(), 1):
                 family = (definition, *below(definition, catalogue))
@@ -138,14 +128,39 @@ def find_affected(
                 if item is not None:
                     found.append(item)
                 progress.advance(done, len(catalogue))
+        unread = worlds[0].leanings.unread | worlds[0].unreadable
     named = {item.extension for item in found}
     return AffectedReport(
         commit=checkout.commit,
         changed=len({changed.real for changed in files}),
         affected=tuple(found),
         unaffected=tuple(key for key in catalogue if key not in named),
-        unreadable=tuple(sorted((leanings.unread | now.unreadable).items())),
+        unreadable=tuple(sorted(unread.items())),
     )
+
+
+@contextlib.contextmanager
+def _worlds(
+    checkout: Checkout,
+    repositories: Mapping[str, Repository],
+    root: Path,
+    effects: Sequence[Effect],
+    cache: Path,
+    *,
+    runtime: bool,
+) -> Iterator[list[World]]:
+    """Give the ebuilds as they are now and, where some changed, as they were."""
+    keys = RUNTIME if runtime else DEPENDENCIES
+    leanings = _leanings(repositories.values(), root, effects)
+    store = MetadataStore(Evaluator(repositories), cache)
+    worlds = [World(repositories, store, leanings, keys)]
+    with tempfile.TemporaryDirectory() as scratch:
+        if any(effect.package or effect.eclass for effect in effects):
+            place = Path(scratch)
+            old = {key: _before(checkout, it, place) for key, it in repositories.items()}
+            store = MetadataStore(Evaluator(old), cache, keep=False)
+            worlds.append(World(old, store, leanings, keys))
+        yield worlds
 
 
 def _leanings(
