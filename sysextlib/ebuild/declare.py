@@ -101,14 +101,8 @@ def _declare(
         else:
             variable = shell.variables.writable(node.name)
         _set_kind(variable, on)
-        if "i" in on:
-            variable.integer = True
-        if on & {"l", "u"}:
-            variable.lowercase = "l" if "l" in on else "u"
-        if node.value is not None or node.array is not None:
-            assign(shell, _compound(shell, node, variable))
-            variable = shell.variables.writable(node.name)
-        _set_flags(variable, on, off)
+        _change(shell, node, on)
+        _set_flags(shell.variables.writable(node.name), on, off)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import multiprocessing
@@ -218,14 +219,9 @@ class _Run:
             self.written += 1
 
     def _write(self, path: Path, entry: bytes) -> None:
-        scratch = path.parent / f".{path.name}.new"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(entry)
-            scratch.chmod(_SHARED_MODE)
-            scratch.replace(path)
+            _replace(path, entry)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
             raise EbuildError(f"{path} cannot be written", {"reason": error.strerror}) from error
 
     def _compare(self, ebuild: Ebuild, path: Path, entry: bytes) -> None:
@@ -356,16 +352,20 @@ class MetadataStore:
         else:
             result = self.evaluator.metadata(ebuild)
             if self.keep:
-                self._keep(path, render_entry(result))
+                with contextlib.suppress(OSError):  # it only costs time then
+                    _replace(path, render_entry(result))
         self._read[ebuild.path] = result
         return result
 
-    def _keep(self, path: Path, entry: bytes) -> None:
-        """Write an entry; a cache that cannot be written only costs time."""
-        scratch = path.parent / f".{path.name}.{os.getpid()}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(entry)
-            scratch.replace(path)
-        except OSError:
-            scratch.unlink(missing_ok=True)
+
+def _replace(path: Path, entry: bytes) -> None:
+    """Write an entry that anyone may read, whole or not at all."""
+    scratch = path.parent / f".{path.name}.{os.getpid()}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(entry)
+        scratch.chmod(_SHARED_MODE)
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sysextlib.ebuild.budget import Budget
     from sysextlib.ebuild.expansion import Expansion
+    from sysextlib.ebuild.pattern import Pattern
     from sysextlib.ebuild.variables import Variable
 
 Value: TypeAlias = "str | list[str] | None"
@@ -213,27 +214,27 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
         raise UnsupportedError("a replacement where a pattern of groups matches nothing")
     new = _replacement(expansion, part)
 
-    def substitute(text: str) -> str:
-        if operator == "/#":
-            end = pattern.prefix(text, budget, longest=True)
-            return text if end is None else new + text[end:]
-        if operator == "/%":
-            start = pattern.suffix(text, budget, longest=True)
-            return text if start is None else text[:start] + new
-        if not text:
-            if pattern.fullmatch("", budget):
-                return new
-            return text
-        pieces, at = [], 0
-        for start, end in pattern.matches(text, budget):
-            pieces += [text[at:start], new]
-            at = end
-            if operator == "/":
-                break
-        budget.spend_text(sum(map(len, pieces)) + len(text) - at)
-        return "".join(pieces) + text[at:]
+    return lambda text: _substitute(text, operator, pattern, new, budget)
 
-    return substitute
+
+def _substitute(text: str, operator: str, pattern: Pattern, new: str, budget: Budget) -> str:
+    """Return a text with what matches replaced: ``/`` once, ``//`` always, or at an end."""
+    if operator == "/#":
+        end = pattern.prefix(text, budget, longest=True)
+        return text if end is None else new + text[end:]
+    if operator == "/%":
+        start = pattern.suffix(text, budget, longest=True)
+        return text if start is None else text[:start] + new
+    if not text:
+        return new if pattern.fullmatch("", budget) else text
+    pieces, at = [], 0
+    for start, end in pattern.matches(text, budget):
+        pieces += [text[at:start], new]
+        at = end
+        if operator == "/":
+            break
+    budget.spend_text(sum(map(len, pieces)) + len(text) - at)
+    return "".join(pieces) + text[at:]
 
 
 def _replacement(expansion: Expansion, part: Parameter) -> str:
