@@ -40,21 +40,7 @@ class Here:
 
         :raises MissingToolError: there is no such program.
         """
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**ENVIRONMENT, **env},
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise MissingToolError(f"{argv[0]} is not installed") from error
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        source, log = process.stdin, process.stderr
+        process, source, output, log = _start(argv, env)
         self._running.add(process.pid)
 
         def send() -> None:
@@ -69,7 +55,7 @@ class Here:
         try:
             for thread in threads:
                 thread.start()
-            _pass_on(process.stdout, out)
+            _pass_on(output, out)
             for thread in threads:
                 thread.join()
             return process.wait()
@@ -81,7 +67,7 @@ class Here:
             with contextlib.suppress(OSError):
                 source.close()
             process.wait()
-            process.stdout.close()
+            output.close()
             log.close()
 
     def place(self, path: Path) -> str:
@@ -92,6 +78,27 @@ class Here:
         """End everything that runs."""
         for pid in tuple(self._running):
             _kill(pid)
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes], IO[bytes]]:
+    """Start a program; return it with its standard input, output and error output."""
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**ENVIRONMENT, **env},
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingToolError(f"{argv[0]} is not installed") from error
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return process, process.stdin, process.stdout, process.stderr
 
 
 def _pass_on(stream: IO[bytes], receive: Callable[[bytes], object]) -> None:
