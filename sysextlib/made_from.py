@@ -19,18 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sysextlib.progress import Progress
-
 RECORD: Final = "made-from.sha256"
 LARGEST: Final = 4 << 20  # bytes of a record; the demo board's has 20 000
 SHOWN: Final = 5  # files that an error names
 _LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<path>[^/\n][^\n]*)")
 
 
-def require_unchanged(image: Path, checkout: Path, *, ignore: bool, progress: Progress) -> None:
+def require_unchanged(image: Path, checkout: Path) -> None:
     """Refuse a base image that the checkout would make otherwise; one without a record passes.
 
-    :param ignore: warn instead.
     :raises VersionMismatchError: files are not as they were.
     :raises BoardError: the record is none.
     """
@@ -44,16 +41,11 @@ def require_unchanged(image: Path, checkout: Path, *, ignore: bool, progress: Pr
     if not changed:
         return
     maker = re.search(r"^# made by (.+)", text, re.MULTILINE)
-    again = f"run {maker[1]}" if maker else "make the board again"
-    brief = "the board was made from other files than this checkout has"
-    if ignore:
-        progress.warn(f"{brief}, which was asked to be ignored ({', '.join(changed[:SHOWN])})")
-        return
     more = [f"and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
     raise VersionMismatchError(
-        brief,
+        "the board was made from other files than this checkout has",
         {"base image": image, "not as then": "\n".join([*changed[:SHOWN], *more])},
-        f"{again}; --ignore_version_mismatch takes the board as it is",
+        hint=f"run {maker[1]}" if maker else "make the board again",
     )
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from sysextlib.base import Base
     from sysextlib.board import Board
-    from sysextlib.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +44,15 @@ def require_one_version(
     binhosts: Sequence[str],
     *,
     checkout: Checkout,
-    ignore: bool,
-    progress: Progress,
 ) -> None:
     """Refuse a base of another OS, architecture or version than board and packages.
 
     :param binhosts: locations of binary packages; a folder tells by a version.txt in it, a URL
         by its part before "pkgs", as in ``.../boards/amd64-usr/4593.2.0/pkgs/``.
     :param checkout: what the call says of version.txt.
-    :param ignore: warn about versions instead; the stamp bears the base's in any case.
-    :raises BaseError: the base is of another OS or architecture; ``ignore`` does not help.
-    :raises VersionMismatchError: the versions differ; all are shown with their sources.
+    :raises BaseError: the base is of another OS or architecture.
+    :raises VersionMismatchError: the versions differ; all are shown with their sources. Who goes on
+        in spite of it gets the base's version in the stamp.
     """
     _require_same_system(base, board)
     seen = {f"base image {base.image}": base.version or base.version_id}
@@ -67,17 +64,12 @@ def require_one_version(
     for location in binhosts:
         for version in _binhost_version(location, base, checkout):
             seen[f"packages {location}"] = version
-    if len(set(seen.values())) == 1:
-        return
-    if ignore:
-        told = ", ".join(f"{where}: {version}" for where, version in seen.items())
-        progress.warn(f"versions disagree, which was asked to be ignored ({told})")
-        return
-    raise VersionMismatchError(
-        "base image, packages and version.txt are of different versions",
-        seen,
-        hint="take all of one release, or pass --ignore_version_mismatch",
-    )
+    if len(set(seen.values())) > 1:
+        raise VersionMismatchError(
+            "base image, packages and version.txt are of different versions",
+            seen,
+            hint="take all of one release",
+        )
 
 
 def _require_same_system(base: Base, board: Board) -> None:

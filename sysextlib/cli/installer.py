@@ -15,6 +15,7 @@ from sysextlib.board import Installer
 from sysextlib.cli.build_missing import build_missing, module_signing
 from sysextlib.cli.find_base import ROOT
 from sysextlib.cli.flags import COMPARE
+from sysextlib.cli.mismatch import mismatches_of
 from sysextlib.errors import BoardError, ToolError, UsageError, VersionMismatchError
 from sysextlib.install.emerge import Sdk
 from sysextlib.system.cache import cache_root
@@ -77,7 +78,8 @@ def _ready(call: Call, inputs: Inputs, progress: Progress) -> Iterator[Inputs]:
         for left in engine.sweep():
             progress.note(f"removed {left}, which a killed build left")
         with _container(call, inputs, engine, progress) as sdk:
-            _require_version(call, inputs, sdk.runner, progress)
+            with mismatches_of(call, progress):
+                _require_version(inputs, sdk.runner, progress)
             yield replace(inputs, sdk=sdk)
 
 
@@ -262,10 +264,10 @@ def _binhosts(inputs: Inputs) -> tuple[list[Path], list[str]]:
     return folders, remote
 
 
-def _require_version(call: Call, inputs: Inputs, runner: Runner, progress: Progress) -> None:
+def _require_version(inputs: Inputs, runner: Runner, progress: Progress) -> None:
     """Refuse an SDK whose checkout is of another version than the base.
 
-    :raises VersionMismatchError: it is, and the call does not ignore that.
+    :raises VersionMismatchError: it is.
     """
     said: list[bytes] = []
     code = runner.run(
@@ -278,15 +280,9 @@ def _require_version(call: Call, inputs: Inputs, runner: Runner, progress: Progr
         file = Path(folder) / "version.txt"
         file.write_bytes(b"".join(said))
         version = read_version_file(file).version_id
-    if version == inputs.base.version_id:
-        return
-    facts = {"SDK": version, f"base image {inputs.base.image}": inputs.base.version_id}
-    if call.on("ignore_version_mismatch"):
-        told = ", ".join(f"{where}: {number}" for where, number in facts.items())
-        progress.warn(f"SDK and base disagree, which was asked to be ignored ({told})")
-        return
-    raise VersionMismatchError(
-        "SDK and base image are of different versions",
-        facts,
-        hint="take both of one release, or pass --ignore_version_mismatch",
-    )
+    if version != inputs.base.version_id:
+        raise VersionMismatchError(
+            "SDK and base image are of different versions",
+            {"SDK": version, f"base image {inputs.base.image}": inputs.base.version_id},
+            hint="take both of one release",
+        )

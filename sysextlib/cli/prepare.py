@@ -15,6 +15,7 @@ from sysextlib.cli.build_missing import module_key
 from sysextlib.cli.find_base import ROOT, find_base
 from sysextlib.cli.flags import MERGING
 from sysextlib.cli.groups import choose_all, full_catalogue
+from sysextlib.cli.mismatch import mismatches_of
 from sysextlib.definition import Compression, SysextDef, adhoc, below
 from sysextlib.ebuild.profile import Profile, load_profile
 from sysextlib.ebuild.repository import open_repositories
@@ -102,23 +103,19 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
         _require_tools(tools, call, board)
         keys = keys or prepare_keys(call, progress)
     found = find_base(call, board, progress)
-    ignore = call.on("ignore_version_mismatch")
     if not found.release and call.text("squashfs_base") is None:
-        require_unchanged(found.image, ROOT, ignore=ignore, progress=progress)
+        with mismatches_of(call, progress):
+            require_unchanged(found.image, ROOT)
     base = open_base(found.image, pkginfo)
     binhosts = _binhosts(call, found.binhosts, progress)
-    require_one_version(
-        base,
-        board,
-        [one.location for one in binhosts.binhosts],
-        checkout=Checkout(
-            official=call.on("official"),
-            build_id=call.text("build_id") or "",
-            release=found.release,
-        ),
-        ignore=ignore,
-        progress=progress,
+    checkout = Checkout(
+        official=call.on("official"),
+        build_id=call.text("build_id") or "",
+        release=found.release,
     )
+    with mismatches_of(call, progress):
+        places = [one.location for one in binhosts.binhosts]
+        require_one_version(base, board, places, checkout=checkout)
     inputs = Inputs(
         board=board,
         base=base,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sysextlib.errors import VersionMismatchError
 from sysextlib.made_from import require_unchanged
-from sysextlib.progress import Silent
 from tests.builders.needs import unmet
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -73,7 +72,7 @@ def demo_board() -> DemoBoard:
 @functools.cache
 def _stale(image: Path) -> str:
     try:
-        require_unchanged(image, CHECKOUT, ignore=False, progress=Silent())
+        require_unchanged(image, CHECKOUT)
     except VersionMismatchError as error:
         return str(error)
     return ""
