@@ -123,7 +123,7 @@ class PortageJudge:
         (self.work / "told").write_bytes(done.stderr[-4000:])
         if done.code != 0 or not out.exists():
             return None
-        text = out.read_bytes().decode("utf-8", "surrogateescape")
+        text = out.read_bytes().decode("utf-8", "replace")  # as Portage has it
         found: dict[str, str] = {}
         for line in text.splitlines():
             key, equals, value = line.partition("=")

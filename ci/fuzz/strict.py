@@ -11,7 +11,7 @@ import dataclasses
 from sysextlib.ebuild.failure import ScriptSyntaxError, UnsupportedError
 from sysextlib.ebuild.nodes import Arithmetic, Assign, Function, Redirect, Word
 from sysextlib.ebuild.parser import extended_glob_in, parse_body, parse_commands
-from sysextlib.ebuild.parts import HEREDOC, Substitution, parse_parts
+from sysextlib.ebuild.parts import HEREDOC, WORD, Substitution, parse_parts
 
 
 def read_all(node: object) -> None:
@@ -43,7 +43,9 @@ def read_all(node: object) -> None:
         read_all(tuple(getattr(node, field.name) for field in dataclasses.fields(node)))
 
 
-def _read_text(text: str, mode: str = "word") -> None:
+def _read_text(text: str, mode: str = WORD) -> None:
+    if mode == WORD and text.startswith(("<(", ">(")):
+        read_all(parse_commands(text[2:-1]))
     try:
         parts = parse_parts(text, mode)
     except UnsupportedError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sysextlib.ebuild.failure import UnsupportedError
+
 _SIMPLE: Final = {
     "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
     "v": "\v", "\\": "\\",
@@ -13,10 +15,9 @@ _QUOTE: Final = re.compile(
     r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.)|(.))",
     re.DOTALL,
 )
-_ECHO: Final = re.compile(
-    r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|0([0-7]{0,3})|(c)|(.))",
-    re.DOTALL,
-)
+_ECHO_FORMS: Final = r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|%s|(c)|(.))"
+_ECHO: Final = re.compile(_ECHO_FORMS % "0([0-7]{0,3})", re.DOTALL)
+_PERCENT_B: Final = re.compile(_ECHO_FORMS % "(0[0-7]{0,3}|[1-7][0-7]{0,2})", re.DOTALL)
 
 
 def decode_ansi_c(text: str) -> str:
@@ -33,8 +34,11 @@ def decode_ansi_c(text: str) -> str:
     return _QUOTE.sub(decode, text).partition("\0")[0]
 
 
-def decode_echo(text: str) -> tuple[str, bool]:
-    r"""Return what ``echo -e`` writes, and whether ``\c`` ended all output."""
+def decode_echo(text: str, *, short: bool = False) -> tuple[str, bool]:
+    r"""Return what ``echo -e`` writes, and whether ``\c`` ended all output.
+
+    :param short: octal escapes need no zero in front, as those of printf's ``%b``.
+    """
     ends = text.find("\\c")
     while ends >= 0 and _odd_backslashes(text, ends):
         ends = text.find("\\c", ends + 1)
@@ -48,7 +52,7 @@ def decode_echo(text: str) -> tuple[str, bool]:
             return _SIMPLE.get(other, "\\" + other)
         return _character(hexa, short, long, octal if octal is None else octal or "0")
 
-    return _ECHO.sub(decode, text), stopped
+    return (_PERCENT_B if short else _ECHO).sub(decode, text), stopped
 
 
 def decode_format(text: str) -> str:
@@ -75,6 +79,10 @@ def _odd_backslashes(text: str, at: int) -> bool:
 def _character(hexa: str | None, short: str | None, long: str | None, octal: str | None) -> str:
     if hexa is not None or octal is not None:
         number = int(hexa, 16) if hexa is not None else int(octal or "0", 8) & 0xFF
-        return chr(number) if number < 0x80 else bytes([number]).decode("utf-8", "surrogateescape")
+        if number >= 0x80:
+            raise UnsupportedError("an escape for a byte that is not ASCII")
+        return chr(number)
     number = int(short or long or "0", 16)
-    return chr(number) if number <= 0x10FFFF else "\ufffd"
+    if 0xD800 <= number < 0xE000 or number > 0x10FFFF:
+        raise UnsupportedError("an escape for what is no character")
+    return chr(number)

@@ -47,14 +47,14 @@ def holds(shell: Shell, test: Test) -> bool:
     if operator == "||":
         return holds(shell, test[1]) or holds(shell, test[2])
     if len(test) == 2:
-        return unary(shell, operator, shell.expansion.word(test[1]))
-    left = shell.expansion.word(test[1])
+        return unary(shell, operator, shell.expansion.operand(test[1]))
+    left = shell.expansion.operand(test[1])
     if operator in {"==", "=", "!="}:
         matches = _matches(shell, left, test[2])
         return matches if operator != "!=" else not matches
     if operator == "=~":
         return _regex(shell, left, test[2])
-    right = shell.expansion.word(test[2])
+    right = shell.expansion.operand(test[2])
     if operator in _NUMBERS:
         return _NUMBERS[operator](shell.calculate(left), shell.calculate(right))
     return binary(operator, left, right)

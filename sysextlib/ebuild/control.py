@@ -115,7 +115,7 @@ def _while(shell: Shell, node: While) -> int:
 
 
 def _case(shell: Shell, node: Case) -> int:
-    subject = shell.expansion.word(node.word)
+    subject = shell.expansion.operand(node.word)
     shell.line = node.word.line
     status, falls = 0, False
     for arm in node.arms:

@@ -282,6 +282,12 @@ class Expansion:
             double.vanishes = double.vanishes or not (value or chosen)
             double.stays = double.stays or (chosen and not value)
 
+    def operand(self, word: Word) -> str:
+        """Return the text of a word of ``[[ ]]`` or of case."""
+        if not word.plain:
+            special.check_lists(word_parts(word))
+        return self.word(word)
+
     def text(self, parts: tuple[Part, ...]) -> str:
         """Return the text of parts, without splitting and file names."""
         if len(parts) == 1:
@@ -329,6 +335,7 @@ class Expansion:
 
     def pattern(self, parts: Sequence[Part]) -> str:
         """Return the pattern that parts stand for: what was quoted matches itself."""
+        special.check_lists(parts)
         pieces = []
         for part in parts:
             if isinstance(part, Literal):
@@ -346,6 +353,7 @@ class Expansion:
 
     def regex(self, parts: Sequence[Part]) -> str:
         """Return the regular expression that parts stand for, likewise."""
+        special.check_lists(parts)
         pieces = []
         for part in parts:
             if isinstance(part, Quoted | Double):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+LONGEST: Final = 4 << 20
+"""Characters that variables named in a file may stand for; real ones need a hundredth of it."""
 _ASSIGNMENT: Final = re.compile(
     r"(?:\s|#[^\n]*)*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>"
     r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'#\\])*)",
@@ -44,6 +46,7 @@ def parse_make_defaults(text: str, known: Mapping[str, str]) -> dict[str, str]:
     :raises ScriptSyntaxError: it is no list of assignments.
     """
     found: dict[str, str] = {}
+    variables = _Variables(found, known)
     at = 0
     while True:
         rest = _REST.match(text, at)
@@ -56,11 +59,36 @@ def parse_make_defaults(text: str, known: Mapping[str, str]) -> dict[str, str]:
         after = text[match.end() : match.end() + 1]
         if after in {'"', "'"}:
             raise ScriptSyntaxError("unterminated quote", match.end())
-        found[match["name"]] = _value(match["value"], {**known, **found})
+        variables.at = at
+        found[match["name"]] = _value(match["value"], variables)
         at = match.end()
 
 
-def _value(spelled: str, known: Mapping[str, str]) -> str:
+class _Variables:
+    """What values may name.
+
+    :ivar at: where the assignment begins that is being read.
+    """
+
+    def __init__(self, found: Mapping[str, str], known: Mapping[str, str]) -> None:
+        self.found = found
+        self.known = known
+        self.left = LONGEST
+        self.at = 0
+
+    def value(self, name: str) -> str:
+        """Return the value of a variable, "" when it has none.
+
+        :raises ScriptSyntaxError: all that was asked for is longer than any real file needs.
+        """
+        value = self.found.get(name, self.known.get(name, ""))
+        self.left -= len(value)
+        if self.left < 0:
+            raise ScriptSyntaxError(f"values of more than {LONGEST} characters", self.at)
+        return value
+
+
+def _value(spelled: str, known: _Variables) -> str:
     pieces = []
     for match in _PIECE.finditer(spelled):
         double, single, escaped, plain = match.groups()
@@ -73,12 +101,12 @@ def _value(spelled: str, known: Mapping[str, str]) -> str:
     return "".join(pieces)
 
 
-def _expanded(text: str, known: Mapping[str, str]) -> str:
+def _expanded(text: str, known: _Variables) -> str:
     def expand(match: re.Match[str]) -> str:
         escaped, braced, bare = match.groups()
         if escaped is not None:
             return escaped if escaped in '$"\\`' else "\\" + escaped
         name = braced or bare
-        return known.get(name, "") if name else ""
+        return known.value(name) if name else ""
 
     return _EXPANSION.sub(expand, text)

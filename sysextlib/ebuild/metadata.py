@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,9 @@ _PHASES: Final = (
     ("src_test", 0), ("src_unpack", 0),
 )  # fmt: skip
 """Phase functions and the first EAPI that has them, in the order of DEFINED_PHASES."""
+
+_LINE_BREAK: Final = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+"""What Portage's reader of these values takes for the end of a line."""
 
 _PYTHON_DEPTH: Final = 4000
 """Python calls within each other: the deepest nesting that the budget allows needs half."""
@@ -189,7 +193,10 @@ def _values(shell: EbuildShell, eapi: str, file: str, status: int) -> dict[str, 
     if not known.idepend:
         del values["IDEPEND"]
     values["DEFINED_PHASES"] = _phases(shell, int(eapi))
-    return {key: text for key in KEYS if (text := _printed(shell, values.get(key, "")))}
+    try:
+        return {key: text for key in KEYS if (text := _printed(shell, key, values.get(key, "")))}
+    except (ScriptError, UnsupportedError) as error:
+        raise refused(str(error), file, 1) from None
 
 
 def _phases(shell: EbuildShell, eapi: int) -> str:
@@ -197,11 +204,17 @@ def _phases(shell: EbuildShell, eapi: int) -> str:
     return " ".join(names) or "-"
 
 
-def _printed(shell: EbuildShell, value: str) -> str:
-    """Return a value as ``echo $(echo ${value})`` prints it, which is how Portage hands it on."""
-    words = _split(shell, value)
-    text = echo_text(words)
-    return text.rstrip("\n").strip().replace("\n", " ")
+def _printed(shell: EbuildShell, name: str, value: str) -> str:
+    """Return a value as ``echo "NAME=$(echo ${value})"`` prints it, and as Portage reads that.
+
+    :raises ScriptError: Portage takes it for several lines, and the ebuild for invalid.
+    """
+    text = echo_text(_split(shell, value)).replace("\0", "").rstrip("\n").removesuffix("\r")
+    if not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if _LINE_BREAK.search(text):
+        raise ScriptError(f"{name} has a character that ends a line")
+    return text
 
 
 def _split(shell: EbuildShell, value: str) -> list[str]:

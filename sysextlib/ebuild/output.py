@@ -63,11 +63,15 @@ def printf(shell: Shell, arguments: list[Argument]) -> int:
         target = name or (words.pop(0) if words else "")
     if words[:1] == ["--"]:
         words = words[1:]
+    elif words and words[0].startswith("-") and words[0] != "-":
+        raise ScriptError(f"printf {words[0][:20]}: no such option")
     if not words:
         raise ScriptError("printf without a format")
     text = format_text(shell, words[0], words[1:])
     if target is None:
         write(shell, text)
+    elif "\0" in text:
+        raise UnsupportedError("printf -v of a NUL character")
     else:
         assign_place(shell, target, text)
     return 0
@@ -111,16 +115,18 @@ def _field(shell: Shell, match: re.Match[str], left: list[str]) -> str:
     argument = left.pop() if left else ""
     if kind in "sbq":
         if kind == "b":
-            argument, stopped = decode_echo(argument)
+            argument, stopped = decode_echo(argument, short=True)
             if stopped:
                 raise UnsupportedError("\\c in printf %b")
         elif kind == "q":
             argument = _quoted(argument)
         text = argument if digits is None else argument[:digits]
-        if not text.isascii() and size:
+        if not argument.isascii() and (size or digits is not None):
             raise UnsupportedError("the width of text that is not ASCII")
         return text.ljust(size) if "-" in flags else text.rjust(size)
     if kind == "c":
+        if not argument.isascii():
+            raise UnsupportedError("printf %c of text that is not ASCII")
         return argument[:1].ljust(size) if "-" in flags else argument[:1].rjust(size)
     if kind in "diuxXo":
         value = _number(argument or "0", shell)

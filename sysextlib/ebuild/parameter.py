@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 from sysextlib.ebuild.parts import DOUBLE, Parameter, parse_parameter, parse_parts
 from sysextlib.ebuild.pattern import compile_pattern
-from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, special_value
+from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, check_lists, special_value
 from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ def _replacement(expansion: Expansion, part: Parameter) -> str:
         )
     if old and part.quoted and "\\" in part.raw[1]:
         return expansion.text(parse_parts(part.raw[1], DOUBLE))
+    check_lists(part.operands[1])
     return expansion.text(part.operands[1])
 
 

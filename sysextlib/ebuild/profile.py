@@ -7,6 +7,7 @@ first; what a later folder says wins over an earlier one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.make_defaults import read_make_defaults
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sysextlib.gentoo.atom import Atom
 
 DEEPEST: Final = 60  # parents of parents; the deepest profile known has 12
+MOST: Final = 1000  # folders, each as often as it is a parent; the largest profile known has 40
 
 INCREMENTAL: Final = frozenset({
     "USE", "USE_EXPAND", "USE_EXPAND_HIDDEN", "USE_EXPAND_IMPLICIT", "USE_EXPAND_UNPREFIXED",
@@ -223,7 +225,9 @@ def load_profile(folder: Path, repositories: Mapping[str, Repository]) -> Profil
     provided: dict[Cpv, None] = {}
     accepted: list[FlagLines] = []
     keywords: list[FlagLines] = []
-    folders = list(_stack(folder, repositories, ()))
+    folders = list(islice(_stack(folder, repositories, ()), MOST + 1))
+    if len(folders) > MOST:
+        raise EbuildError(f"profile {folder} has more than {MOST} parents")
     roots = {path for path in map(_profiles_root, folders) if path}
     for root in [repository.path / "profiles" for repository in repositories.values()]:
         if root in roots or not roots:
@@ -280,9 +284,13 @@ def _stack(
     folder: Path, repositories: Mapping[str, Repository], seen: tuple[Path, ...]
 ) -> Iterator[Path]:
     """Yield the folders of a profile, parents before children."""
-    here = folder.resolve()
-    if not here.is_dir():
-        facts = {"named by": seen[-1] / "parent"} if seen else {}
+    facts = {"named by": seen[-1] / "parent"} if seen else {}
+    try:
+        here = folder.resolve()
+        found = here.is_dir()
+    except (OSError, RuntimeError) as error:  # such as a link to itself
+        raise EbuildError(f"profile {str(folder)[:200]} cannot be read", facts) from error
+    if not found:
         raise EbuildError(f"profile {folder} is missing", facts)
     if here in seen or len(seen) > DEEPEST:
         raise EbuildError(

@@ -108,12 +108,14 @@ def _take(source: Input | None, delimiter: str) -> tuple[str, bool]:
         return "", False
     end = source.text.find(delimiter, source.at)
     if end < 0:
-        text = source.text[source.at :]
+        text, complete = source.text[source.at :], False
         source.at = len(source.text)
-        return text, False
-    text = source.text[source.at : end]
-    source.at = end + 1
-    return text, True
+    else:
+        text, complete = source.text[source.at : end], True
+        source.at = end + 1
+    if "\0" in text:
+        raise UnsupportedError("a NUL character where lines are read")
+    return text, complete
 
 
 def mapfile(shell: Shell, arguments: list[Argument]) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sysextlib.ebuild.nodes import Block
 
-LARGEST_FILE: Final = 4 << 20  # bytes of an ebuild or eclass; the largest known has 400 000
+LARGEST_FILE: Final = 4 << 20  # bytes of what is read whole; the largest known has 400 000
 _NOT_CATEGORIES: Final = frozenset({"metadata", "profiles", "eclass", "licenses", "scripts"})
 _CATEGORY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9+_.-]*")
 
@@ -245,7 +245,7 @@ def eclass_folders(repository: Repository, all_of: Mapping[str, Repository]) -> 
 
 
 def read_source(path: Path) -> bytes:
-    """Return an ebuild or eclass.
+    """Return an ebuild, an eclass or a file of a profile.
 
     :raises EbuildError: it cannot be read, is too large, or is binary.
     """
@@ -258,18 +258,21 @@ def read_source(path: Path) -> bytes:
         raise EbuildError(f"{path} has more than {LARGEST_FILE} bytes")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise refused("a NUL byte: this is no ebuild but a binary file", str(path), line)
+        raise refused("a NUL byte: this is no text but a binary file", str(path), line)
     return data
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a list without comments and blanks; none when there is no such file."""
+    """Return the lines of a list without comments and blanks; none when there is no such file.
+
+    :raises EbuildError: it cannot be read, is too large, or is binary.
+    """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return []
+        if not path.is_file():
+            return []
     except OSError as error:
         raise EbuildError(f"{path} cannot be read", {"reason": error.strerror}) from error
+    text = read_source(path).decode("utf-8", "replace")
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 

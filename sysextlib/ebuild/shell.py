@@ -291,7 +291,7 @@ class Shell:
         self.base, self.line = place
         self.substituted = status
         self.status = status
-        return text.rstrip("\n")
+        return text.replace("\0", "").rstrip("\n")
 
     def capture(self, block: Block) -> tuple[str, int]:
         """Run commands in a subshell; return what they write and their status."""

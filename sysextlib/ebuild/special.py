@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.budget import Budget
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.parts import Literal
+from sysextlib.ebuild.parts import Double, Literal, Parameter, Substitution
 from sysextlib.ebuild.pattern import compile_pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sysextlib.ebuild.expansion import Expansion
-    from sysextlib.ebuild.parts import Parameter, Part
+    from sysextlib.ebuild.parts import Part
     from sysextlib.ebuild.shell import Shell
 
 _DEFAULTS: Final = frozenset({":-", "-", ":=", "=", ":?", "?", ":+", "+"})
@@ -78,6 +80,35 @@ def alternative(
     shell.assign_parameter(part, value)
     # not looked up again: the subscript may stand for another element now
     return (Literal(value),)
+
+
+def check_lists(parts: Sequence[Part]) -> None:
+    """Refuse ``$x"$@"`` where no fields are made: bash splits both there, and joins them again.
+
+    :raises UnsupportedError: parts are of that kind.
+    """
+    loose = sum(isinstance(part, Parameter | Substitution) for part in parts)
+    for part in parts:
+        if loose and _is_list(part):
+            raise UnsupportedError('"$@" beside an expansion without quotes in a pattern or test')
+        if isinstance(part, Parameter):
+            for operand in part.operands:
+                check_lists((*operand, Parameter("_")) if loose > 1 else operand)
+
+
+def _is_list(part: Part) -> bool:
+    return isinstance(part, Double) and _has_list(part.parts)
+
+
+def _has_list(parts: Sequence[Part]) -> bool:
+    for part in parts:
+        if _is_list(part):
+            return True
+        if not isinstance(part, Parameter) or part.prefix == "#":
+            continue
+        if "@" in (part.name, part.subscript) or any(map(_has_list, part.operands)):
+            return True
+    return False
 
 
 def special_value(shell: Shell, name: str) -> str | list[str] | None:

@@ -70,7 +70,7 @@ class PortageRoot:
             category, _, pf = cpv.partition("/")
             path = folder / "repo" / category / name_of(pf) / f"{pf}.ebuild"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
         config = folder / "conf/etc/portage"
         config.mkdir(parents=True)
         (config / "make.profile").symlink_to(profile)

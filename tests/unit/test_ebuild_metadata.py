@@ -75,6 +75,17 @@ def test_values_are_printed_as_echo_prints_them():
     assert found.value("HOMEPAGE") == "h\tx"
 
 
+def test_bytes_that_are_no_text_are_printed_as_portage_reads_them():
+    found = evaluate('DESCRIPTION="a\udce9 \u00a0"\n')
+    assert found.value("DESCRIPTION") == "a\ufffd \u00a0"
+
+
+@pytest.mark.parametrize("text", ["a\fb", "a\f", "a\rb", "a\u2028b", "-e a\\nb"])
+def test_a_value_that_portage_takes_for_several_lines_is_refused(text):
+    with pytest.raises(EbuildError, match="DESCRIPTION has a character that ends a line"):
+        evaluate(f"DESCRIPTION='{text}'\n")
+
+
 def test_of_an_array_only_the_first_element_counts():
     assert evaluate("IUSE=( one two )\n").value("IUSE") == "one"
 

@@ -203,3 +203,32 @@ def test_a_profile_that_is_its_own_parent_is_refused(tmp_path):
     path = write_repository(tmp_path / "test", files)
     with pytest.raises(EbuildError, match="its own parent"):
         load_profile(path / "profiles/a", open_repositories([path]))
+
+
+def test_parents_that_double_at_every_step_are_refused(tmp_path):
+    files = {f"profiles/p{n}/parent": f"../p{n + 1}\n" * 2 for n in range(40)}
+    path = write_repository(tmp_path / "test", files | {"profiles/p40/eapi": "8\n"})
+    with pytest.raises(EbuildError, match="more than 1000 parents"):
+        load_profile(path / "profiles/p0", open_repositories([path]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("parent", "a\0b\n", "NUL"),
+        ("package.mask", "a/b\0\n", "NUL"),
+        ("parent", "x" * 300 + "\n", "cannot be read"),
+        ("make.defaults", "A=aaaa\n" + 'A="$A$A"\n' * 60, "more than"),
+    ],
+)
+def test_a_broken_file_of_a_profile_is_refused(tmp_path, name, text, told):
+    path = write_repository(tmp_path / "test", {f"profiles/a/{name}": text})
+    with pytest.raises(EbuildError, match=told):
+        load_profile(path / "profiles/a", open_repositories([path]))
+
+
+def test_a_profile_that_is_a_link_to_itself_is_refused(tmp_path):
+    path = write_repository(tmp_path / "test", {"profiles/a/parent": "../loop\n"})
+    (path / "profiles/loop").symlink_to("loop")
+    with pytest.raises(EbuildError, match="cannot be read"):
+        load_profile(path / "profiles/a", open_repositories([path]))
