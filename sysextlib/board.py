@@ -184,6 +184,8 @@ def _location(place: object, board: str, root: Path, source: Path, key: str) -> 
             raise BoardError(
                 f"unknown place {{{word}}}", {"file": source, "key": key}, nearest(word, _PLACES)
             )
+    if "\0" in place:
+        raise BoardError("a place cannot hold a NUL character", {"file": source, "key": key})
     filled = place.replace("{board}", board)
     return filled if _URL.match(filled) else str((root / filled).resolve())
 

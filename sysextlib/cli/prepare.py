@@ -21,7 +21,7 @@ from sysextlib.ebuild.profile import Profile, load_profile
 from sysextlib.ebuild.repository import open_repositories
 from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
-from sysextlib.errors import UsageError
+from sysextlib.errors import FetchError, UsageError
 from sysextlib.image.compression import mkfs_options
 from sysextlib.image.keys import KEY_NAME, load_signing_key, make_signing_key
 from sysextlib.image.release import require_version_field
@@ -107,7 +107,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
         with mismatches_of(call, progress):
             require_unchanged(found.image, ROOT)
     base = open_base(found.image, pkginfo)
-    binhosts = _binhosts(call, found.binhosts, progress)
+    binhosts = open_binhosts(call, found.binhosts, progress)
     checkout = Checkout(
         official=call.on("official"),
         build_id=call.text("build_id") or "",
@@ -265,8 +265,24 @@ def _pkginfo(call: Call) -> tuple[Path, ...]:
     return paths
 
 
-def _binhosts(call: Call, default: Sequence[str], progress: Progress) -> Binhosts:
-    locations: Sequence[str] = call.texts("binhost") or default
+def open_binhosts(call: Call, default: Sequence[str], progress: Progress) -> Binhosts:
+    """Open the binhosts that the call names, else those of ``default`` that are there.
+
+    A board lists where its packages may lie: in the SDK at one place, in a checkout at another.
+
+    :raises FetchError: one that is named is absent, or all of ``default`` are.
+    """
+    locations = call.texts("binhost") or [
+        place
+        for place in default
+        if "://" in place or os.path.isdir(place)  # noqa: PTH112
+    ]
+    if not locations:
+        raise FetchError(
+            "the board has no binary packages here",
+            {"looked for": "\n".join(default) or "(nothing)"},
+            hint="name a folder or URL of packages of the base's version with --binhost",
+        )
     cache = cache_root()
     offline = call.on("offline")
     return Binhosts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -247,3 +248,16 @@ def test_one_failure_does_not_stop_the_others_and_the_table_tells(small):
 def test_an_unknown_group_is_answered_with_the_nearest(usr, tmp_path):
     done = call(usr, "extras", output=tmp_path / "out", code=3)
     assert "did you mean extra" in done.stderr
+
+
+def test_base_and_packages_of_the_checkout_are_found_without_being_named(usr, tmp_path):
+    program = copy_checkout(tmp_path / "checkout")
+    build = tmp_path / "checkout/__build__"
+    image = build / "images/images/amd64-usr/latest/flatcar_production_image_sysext.squashfs"
+    for path, goal in ((image, usr.base), (build / "packages/amd64-usr", usr.binhost)):
+        path.parent.mkdir(parents=True)
+        shutil.copytree(goal, path) if goal.is_dir() else shutil.copyfile(goal, path)
+    argv = [sys.executable, program, "--board=amd64-usr", "--installer=native", "oem-qemu"]
+    done = subprocess.run(argv, env=usr.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (image.parent / "sysext/oem-qemu.raw").exists()

@@ -49,6 +49,7 @@ def test_an_unknown_key_is_refused_with_the_nearest(tmp_path):
     ("old", "new", "brief"),
     [
         ("packages/{board}", "packages/{bord}", "unknown place {bord}"),
+        ("packages/{board}", "packages/\\u0000", "a place cannot hold a NUL character"),
         ('arch = "amd64"', 'arch = "x86-64"', "unknown value 'x86-64'"),
         ('chost = "x86_64-pc-linux-gnu"\n', "", "missing key 'chost'"),
         ('os_id = "demo"', "os_id = 7", "os_id must be a string, not a number"),
