@@ -157,8 +157,7 @@ def write_ddi(
         mkerofs_opts=mkerofs_opts,
         jobs=jobs,
     )
-    try:
-        out.unlink(missing_ok=True)
+    with _whole_or_none(out):
         with _scratch(scratch, out.parent) as folder:
             file_system = folder / f"{out.name}.erofs"
             try:
@@ -168,11 +167,6 @@ def write_ddi(
                 file_system.unlink(missing_ok=True)
         with out.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            out.unlink(missing_ok=True)
-        facts = {"file": out, "fault": error.strerror or error}
-        raise OutputError("the image cannot be written", facts) from error
     return DdiFacts(
         path=out,
         size=out.stat().st_size,
@@ -181,6 +175,22 @@ def write_ddi(
         partitions=partitions,
         fingerprint=key.fingerprint,
     )
+
+
+@contextlib.contextmanager
+def _whole_or_none(out: Path) -> Iterator[None]:
+    """Leave no half of an image behind a fault of the disk.
+
+    :raises OutputError: it cannot be written.
+    """
+    try:
+        out.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            out.unlink(missing_ok=True)
+        facts = {"file": out, "fault": error.strerror or error}
+        raise OutputError("the image cannot be written", facts) from error
 
 
 def read_ddi(path: Path) -> Ddi:
