@@ -62,18 +62,8 @@ def run(
     """
     words = [str(word) for word in argv]
     label = name or words[0].rpartition("/")[2]
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**ENVIRONMENT, **(env or {})},
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise _missing(label, words[0]) from error
+    pipe = subprocess.PIPE if feed else subprocess.DEVNULL
+    process = _start(words, label, stdin=pipe, stdout=stdout, cwd=cwd, env=env)
     with process:
         try:
             out, err = _talk(process, feed, timeout)
@@ -91,6 +81,29 @@ def run(
             {"command": shlex.join(words), "last output": _tail(err or out)},
         )
     return Result(process.returncode, out, err)
+
+
+def _start(
+    words: Sequence[str],
+    label: str,
+    *,
+    stdin: int,
+    stdout: IO[bytes] | None,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=stdin,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env={**ENVIRONMENT, **(env or {})},
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise _missing(label, words[0]) from error
 
 
 def _talk(
