@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sysextlib.binpkg.model import BinaryPackage
     from sysextlib.definition import SysextDef
+    from sysextlib.gentoo.atom import Atom
     from sysextlib.gentoo.package import Package
     from sysextlib.install.emerge import Sdk
     from sysextlib.install.native import Installed
@@ -178,6 +179,14 @@ def _is_installed(definition: SysextDef, installed: Sequence[Package]) -> bool:
     return all(any(atom.matches(package) for package in installed) for atom in definition.packages)
 
 
+def missing(order: Order, inputs: Inputs) -> tuple[Atom, ...]:
+    """Return the atoms that no package satisfies with the flags that are asked for."""
+    use = _use_request(order.definition, inputs)
+    built = [one.package for one in inputs.binhosts.packages if not use.unmet(one.package)]
+    wanted = order.definition.packages
+    return tuple(atom for atom in wanted if not any(atom.matches(one) for one in built))
+
+
 def _resolve(
     definition: SysextDef,
     available: Sequence[Package],
@@ -189,19 +198,20 @@ def _resolve(
         definition.packages,
         available,
         installed,
-        use=UseRequest(rules=_use_rules(definition, inputs), profile=profile),
+        use=_use_request(definition, inputs),
         provided=(*inputs.board.provided, *(profile.provided if profile else ())),
     )
 
 
-def _use_rules(definition: SysextDef, inputs: Inputs) -> tuple[UseRule, ...]:
+def _use_request(definition: SysextDef, inputs: Inputs) -> UseRequest:
     """Put together which flags packages must have, the later rule the stronger."""
-    return (
+    rules = (
         *(UseRule.parse(line.flags, line.atom) for line in inputs.board.package_use),
         *(UseRule.parse(flags, atom) for atom, flags in definition.package_use.items()),
         UseRule.parse(definition.use),
         *inputs.use,
     )
+    return UseRequest(rules=rules, profile=inputs.profile)
 
 
 def _fetch(

@@ -13,7 +13,7 @@ from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.errors import SysextError, UsageError
 from sysextlib.image.keys import load_certificate, load_pair
 from sysextlib.install.emerge import run_emerge
-from sysextlib.merge import emerge_call
+from sysextlib.merge import emerge_call, missing
 from sysextlib.workspace import OutputNames
 
 if TYPE_CHECKING:
@@ -93,16 +93,11 @@ def build_missing(
         )
     if not inputs.sdk.packages:
         raise UsageError("--build_missing needs a binhost that is a folder", hint="see --binhost")
-    before = {indexed.package for indexed in inputs.binhosts.packages}
     for order in orders:
-        missing = [
-            str(atom)
-            for atom in order.definition.packages
-            if not any(atom.matches(package) for package in before)
-        ]
-        if missing:
-            with progress.step(f"Build {' '.join(missing)} from source"):
-                _build(order, inputs, inputs.sdk, missing, signing, progress)
+        atoms = [str(atom) for atom in missing(order, inputs)]
+        if atoms:
+            with progress.step(f"Build {' '.join(atoms)} from source"):
+                _build(order, inputs, inputs.sdk, atoms, signing, progress)
     binhosts = tuple(
         open_binhost(one.location, cache, progress) for one in inputs.binhosts.binhosts
     )

@@ -73,6 +73,10 @@ def test_a_package_that_no_binhost_has_is_built_from_source(daemon, packages, tm
     assert native.returncode == 0, native.stderr
     images = [(tmp_path / name / "made.raw").read_bytes() for name in ("out", "again", "native")]
     assert images[0] == images[1] == images[2]
+    # another build of the same version is there, but not with these flags
+    quiet = run(world, daemon, *words, "--build_missing", output=tmp_path / "quiet", USE="-loud")
+    assert quiet.returncode == 0, quiet.stderr
+    assert len(list(world.binhost.glob("app-misc/from-source/*"))) == 2
 
 
 def test_building_missing_packages_natively_is_refused(world, tmp_path):
