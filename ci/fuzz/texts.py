@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.md5_cache import parse_entry, render_entry
-from sysextlib.ebuild.profile import load_profile
+from sysextlib.ebuild.profile import load_profile, package_of
 from sysextlib.ebuild.repository import open_repositories
 from sysextlib.errors import SysextError, ValueSyntaxError
 from sysextlib.gentoo.atom import Atom
@@ -190,10 +190,11 @@ class Texts:
         try:
             repositories = {**self.repositories, **open_repositories([self.own])}
             profile = load_profile(self.own / "profiles/p", repositories)
-            for metadata in chance.sample(list(self.known), k=3):
-                profile.use(Cpv.parse("dev-libs/openssl-3.0.1"), metadata)
-                profile.accepts(Cpv.parse("dev-libs/openssl-3.0.1"), metadata)
-                profile.mask_of(Cpv.parse("dev-libs/openssl-3.0.1"), metadata)
+            for metadata in chance.choices(self.known, k=3):
+                package = package_of(Cpv.parse("dev-libs/openssl-3.0.1"), metadata)
+                profile.use(package)
+                profile.accepts(package)
+                profile.mask_of(package)
             self.read += 1
         except SysextError:
             pass
