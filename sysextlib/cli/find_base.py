@@ -52,7 +52,7 @@ def find_base(call: Call, board: Board, progress: Progress) -> FoundBase:
                 raise
     store = ReleaseStore(board, cache_root(), progress, offline=call.on("offline"))
     if release is None:
-        release, channel = _choose_version(board, store, channel, progress)
+        release, channel = _choose_version(call, board, store, progress)
     with progress.step(f"Fetch base image of release {release}"):
         found = store.fetch(release, channel)
     given = call.text("image_builddir")
@@ -88,12 +88,15 @@ def output_folder(call: Call, image: Path) -> Path:
 
 
 def _choose_version(
-    board: Board, store: ReleaseStore, channel: str | None, progress: Progress
+    call: Call, board: Board, store: ReleaseStore, progress: Progress
 ) -> tuple[str, str | None]:
     """Return the version of the checkout or the newest of a channel, and its channel."""
+    channel = call.text("channel")
     file = Path(board.version_file) if board.version_file else None
     if channel is None and file is not None and file.exists():
-        version = read_version_file(file).expected_version("")
+        version = read_version_file(file).expected_version(
+            "", official=call.on("official"), build_id=call.text("build_id") or ""
+        )
         progress.note(f"board {board.name} has no base image here: taking that of {file}")
         return version, None
     assert board.releases is not None

@@ -106,6 +106,15 @@ def test_a_checkout_takes_the_release_of_its_version_file(place):
     assert "taking that of" in done.stderr
 
 
+def test_an_official_checkout_takes_the_release_without_its_build_id(place):
+    file = place.program.parent / "sdk_container/.repo/manifests/version.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'FLATCAR_VERSION_ID={VERSION}\nFLATCAR_BUILD_ID="nightly-1"\n')
+    place.run("oem-qemu", "--official")
+    done = place.run("oem-qemu", code=10)
+    assert f"there is no release {VERSION}+nightly-1" in done.stderr
+
+
 def test_a_version_that_does_not_exist_names_what_there_is(place):
     place.run("--release=" + VERSION, "oem-qemu")
     done = place.run("--release=9999.2.0", "oem-qemu", code=10)
