@@ -48,6 +48,22 @@ def pack_root(root: Path, out: Path, tools: Tools) -> None:
     run([*tools.argv("mksquashfs"), root, out, *flags, "-e", STORE, LINKS], name="mksquashfs")
 
 
+def require_writable(root: Path) -> None:
+    """Refuse a root that extensions cannot be put into, before any is built.
+
+    :raises OutputError: the root cannot be written, or leads out of itself.
+    """
+    for folder in (root / STORE, root / LINKS):
+        _require_inside(root, folder)
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"extensions cannot be put into {root}",
+                {"not writable": there},
+                hint="the owner of the root, often root, must run this",
+            )
+
+
 def place_extension(root: Path, image: Path) -> Path:
     """Copy an extension into the root and link it where it is merged at boot; return its place.
 
@@ -57,8 +73,9 @@ def place_extension(root: Path, image: Path) -> Path:
     times = {folder: _times(folder) for folder in (root / "usr/share/flatcar", root / "etc")}
     for path in (stored, link):
         _require_inside(root, path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        for path in (stored, link):
+            path.parent.mkdir(parents=True, exist_ok=True)
         part = stored.with_name(f".{stored.name}.new")
         shutil.copyfile(image, part)
         part.chmod(0o644)

@@ -17,7 +17,7 @@ from sysextlib.cli.receipt import receipt_json, show_receipt
 from sysextlib.cli.views import choose_view
 from sysextlib.definition import below
 from sysextlib.errors import DefinitionError, UsageError
-from sysextlib.image_root import merged_view, pack_root, place_extension
+from sysextlib.image_root import merged_view, pack_root, place_extension, require_writable
 from sysextlib.oem import fill_oem_partition, oem_definition
 from sysextlib.pipeline import build as build_one
 from sysextlib.system.publish import shared_scratch
@@ -49,6 +49,7 @@ def base_sysexts(call: Call) -> int:
     merged = call.text("merged_root")
     if merged and Path(merged).exists():
         raise UsageError(f"{merged} exists already", hint="remove it, or name another folder")
+    require_writable(root)
     tools = Tools.locate()
     tools.require("mksquashfs", "mkfs.erofs", "fsck.erofs")
     with choose_view(quiet=call.on("json")) as view, shared_scratch(output) as scratch:

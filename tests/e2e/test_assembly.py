@@ -183,6 +183,16 @@ def test_a_root_that_leads_out_of_itself_is_not_followed(usr, tmp_path):
     done = call(usr, "base-sysexts", "containerd", *flags, code=21)
     assert "is a symlink" in done.stderr
     assert os.listdir(outside) == []
+    assert not (tmp_path / "out").exists()  # told before anything was built
+
+
+def test_a_root_that_cannot_take_an_extension_is_told_before_any_is_built(usr, tmp_path):
+    root = image_root(tmp_path / "root")
+    (root / "usr/share/flatcar").write_text("no folder")
+    flags = (f"--base_root={root}", f"--binhost={usr.binhost}", f"--image_builddir={tmp_path}/out")
+    done = call(usr, "base-sysexts", "containerd", *flags, code=21)
+    assert f"not writable: {root}/usr/share/flatcar" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
