@@ -67,11 +67,14 @@ def parse(argv: list[str]) -> Call:
     if unknown:
         raise _unknown_flag(unknown[0])
     given = {k: v for k, v in vars(namespace).items() if v is not None and k != "words"}
+    planned = given.get("plan") is True
     command, words = _command(namespace.words, given)
+    # the call of a build with --plan added keeps all its flags
+    takers = {command, BUILD} if planned and command == "plan" else {command}
     for flag in FLAGS:
-        if flag.name in given and command not in flag.commands:
-            takers = ", ".join(sorted(flag.commands))
-            raise UsageError(f"{command} takes no --{flag.name}", {"taken by": takers})
+        if flag.name in given and not flag.commands & takers:
+            known = ", ".join(sorted(flag.commands))
+            raise UsageError(f"{command} takes no --{flag.name}", {"taken by": known})
         value = given.get(flag.name)
         if flag.choices and value is not None and value not in flag.choices:
             hint = nearest(value, flag.choices) or "known: " + ", ".join(flag.choices)

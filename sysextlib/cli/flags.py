@@ -315,7 +315,11 @@ FLAGS = (
         help="leave outputs that nothing has changed for; default. --no-cache builds anew",
         commands=frozenset({BUILD, CHAIN}),
     ),
-    Flag(name="plan", help="the same as the command plan", commands=frozenset({BUILD})),
+    Flag(
+        name="plan",
+        help="show what the build would merge, as the command plan does",
+        commands=frozenset({BUILD}),
+    ),
     Flag(name="json", help="print the result as JSON", commands=EVERY),
     Flag(
         name="quiet", help="print nothing but the paths of the images", commands=frozenset({BUILD})

@@ -35,6 +35,11 @@ def test_plan_is_a_command_and_a_flag():
     assert parse(["plan", "zfs"]) == parse(["--plan", "zfs"])
 
 
+def test_a_build_can_be_planned_without_taking_its_flags_away():
+    call = parse(["zfs", "--image_builddir=x", "--compression=none", "--plan"])
+    assert (call.command, call.text("image_builddir")) == ("plan", "x")
+
+
 def test_defaults_are_those_of_the_original():
     call = parse(["zfs"])
     assert call.text("install_root_basename") == "install-root"
@@ -50,6 +55,8 @@ def test_defaults_are_those_of_the_original():
         (["x", "--board"], "--board needs a value", "--help"),
         (["x", "--json=1"], "--json takes no value", "--help"),
         (["verify", "x", "--board=y"], "verify takes no --board", ""),
+        (["verify", "x", "--plan"], "verify takes no --plan", ""),
+        (["plan", "x", "--strip_binaries"], "plan takes no --strip_binaries", ""),
     ],
 )
 def test_a_wrong_flag_is_refused_with_the_nearest_right_one(argv, brief, hint):
