@@ -24,12 +24,29 @@ MOST_STEMS = 3
 
 
 @dataclass(slots=True)
+class _Regex:
+    """A rule by its regular expression, which is compiled when a path needs it.
+
+    :param prefix: text that every path begins with that it matches.
+    """
+
+    prefix: str
+    rule: Rule
+    compiled: re.Pattern[bytes] | None = None
+
+    def matches(self, path: bytes) -> bool:
+        if self.compiled is None:
+            self.compiled = _compiled(self.rule.regex, self.rule.place)
+        return self.compiled.search(path) is not None
+
+
+@dataclass(slots=True)
 class _Node:
     """The rules below some literal components; of the regular ones the latest comes first."""
 
     children: dict[str, _Node] = field(default_factory=dict)
     literals: dict[str, list[Rule]] = field(default_factory=dict)
-    regexes: list[tuple[str, Rule]] = field(default_factory=list)
+    regexes: list[_Regex] = field(default_factory=list)
 
 
 class FileContexts:
@@ -65,15 +82,12 @@ class FileContexts:
                 return None if rule.context == NO_LABEL else rule
         best: Rule | None = None
         key = path.encode()
-        for candidates in self._near(folder):
-            for prefix, rule in candidates:
+        for candidates in self._near(folder, kind):
+            for here, candidate in candidates:
+                rule = candidate.rule
                 if best is not None and rule.order < best.order:
                     break
-                if not path.startswith(prefix):
-                    continue
-                if kind is not None and rule.kind is not None and rule.kind != kind:
-                    continue
-                if _compiled(rule).search(key):
+                if (here or path.startswith(candidate.prefix)) and candidate.matches(key):
                     if rule.context == NO_LABEL:
                         return None
                     best = rule
@@ -84,7 +98,7 @@ class FileContexts:
         path = literal(rule.regex)
         if path is None:
             node = self._node_of_regex(rule.regex)
-            node.regexes.append((required_prefix(rule.regex), rule))
+            node.regexes.append(_Regex(required_prefix(rule.regex), rule))
             return
         stems = [part for part in path.split("/")[1:-1] if part] if path.startswith("/") else []
         rules = self._node(stems[:MOST_STEMS]).literals.setdefault(path, [])
@@ -123,14 +137,20 @@ class FileContexts:
             chain.append(child)
         return tuple(chain)
 
-    def _candidates(self, folder: str) -> tuple[tuple[tuple[str, Rule], ...], ...]:
-        """Return what can match in a folder, by node, the deepest first."""
+    def _candidates(
+        self, folder: str, kind: Kind | None
+    ) -> tuple[tuple[tuple[bool, _Regex], ...], ...]:
+        """Return what can match in a folder, by node, the deepest first.
+
+        With each stands whether every path in the folder begins as it wants.
+        """
         start = folder + "/"
         return tuple(
             tuple(
-                (prefix, rule)
-                for prefix, rule in node.regexes
-                if start.startswith(prefix) or prefix.startswith(start)
+                (start.startswith(one.prefix), one)
+                for one in node.regexes
+                if (kind is None or one.rule.kind is None or one.rule.kind == kind)
+                and (start.startswith(one.prefix) or one.prefix.startswith(start))
             )
             for node in reversed(self._deepest(folder))
         )
@@ -146,9 +166,5 @@ def _substituted(path: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 @functools.lru_cache(maxsize=16384)
-def _compiled_text(text: str, source: str) -> re.Pattern[bytes]:
+def _compiled(text: str, source: str) -> re.Pattern[bytes]:
     return compile_regex(text, source)
-
-
-def _compiled(rule: Rule) -> re.Pattern[bytes]:
-    return _compiled_text(rule.regex, rule.place)
