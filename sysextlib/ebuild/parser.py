@@ -375,27 +375,3 @@ def _has_extended_body(function: Function) -> bool:
         return extended_glob_in(parse_body(function)) is not None
     except ScriptSyntaxError:
         return False  # told when it is called
-
-
-def parse_all(block: Block) -> int:
-    """Parse the bodies of all functions in a block, those in them too; return how many.
-
-    :raises ScriptSyntaxError: a body breaks the grammar.
-    """
-    count = 0
-    for node in _functions(block):
-        count += 1 + parse_all(parse_body(node))
-    return count
-
-
-def _functions(node: object) -> list[Function]:
-    if isinstance(node, Function):
-        return [node]
-    if isinstance(node, tuple):
-        return [found for item in node for found in _functions(item)]
-    if isinstance(node, If):
-        return _functions(node.branches) + _functions(node.otherwise)
-    found = []
-    for name in ("body", "command", "commands", "condition", "arms"):
-        found += _functions(getattr(node, name, ()))
-    return found
