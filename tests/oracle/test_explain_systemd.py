@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from sysextlib.errors import ToolError, ValueSyntaxError
+from sysextlib.errors import ValueSyntaxError
 from sysextlib.explain.look import DESIGNATORS, GENERIC, look
 from sysextlib.explain.policy import (
     FILE_SYSTEMS,
@@ -21,7 +21,6 @@ from sysextlib.explain.policy import (
 from sysextlib.explain.protection import protect
 from sysextlib.explain.verdict import explain_image
 from sysextlib.image.gpt import READ_ONLY as READ_ONLY_BIT
-from sysextlib.system.run import run
 from tests.builders.images import (
     extension,
     file_system,
@@ -31,8 +30,8 @@ from tests.builders.images import (
     unsigned,
 )
 from tests.builders.keys import private_key, signing_key, write_pair
-from tests.builders.needs import require_tool, unmet
-from tests.builders.tools import image_tools
+from tests.builders.needs import require_tool
+from tests.builders.tools import image_tools, repart_image
 
 pytestmark = [pytest.mark.oracle, pytest.mark.tool]
 MISMATCH = "does not match image policy"
@@ -193,27 +192,11 @@ def test_what_systemd_repart_makes_is_judged_as_ours_is(tmp_path, kind, top, sig
     key = signing_key()
     keys = write_pair(tmp_path / "keys", private_key(), key.certificate)
     fs = file_system(tmp_path / "fs", extension(folder=top))
-    rows = [("root", f"CopyBlocks={fs}\nVerity=data"), ("root-verity", "Verity=hash")]
-    rows += [("root-verity-sig", "Verity=signature")] if signature else []
-    (tmp_path / "definitions").mkdir()
-    for at, (name, rest) in enumerate(rows):
-        text = f"[Partition]\nType={name}\nVerityMatchKey=root\n{rest}\n"
-        (tmp_path / f"definitions/{at}.conf").write_text(text)
-    argv = image_tools("systemd-repart").argv("systemd-repart")
-    try:
-        run(
-            [
-                *argv, "--empty=create", "--size=auto", "--dry-run=no", "--architecture=x86-64",
-                f"--definitions={tmp_path}/definitions", f"--private-key={keys}/sysexts.key",
-                f"--certificate={keys}/sysexts.crt", tmp_path / "x.raw",
-            ],
-            name="systemd-repart",
-        )  # fmt: skip
-    except ToolError as error:
-        if "Permission denied" in str(error):
-            unmet(f"systemd-repart may not work here: {error}")
-        raise
-    strict = explain_image(tmp_path / "x.raw", host(key), parse_policy(KNOWN[0]))
+    partitions = {"root": f"CopyBlocks={fs}\nVerity=data", "root-verity": "Verity=hash"}
+    if signature:
+        partitions["root-verity-sig"] = "Verity=signature"
+    image = repart_image(tmp_path / "x.raw", partitions, keys)
+    strict = explain_image(image, host(key), parse_policy(KNOWN[0]))
     assert (strict.kind, strict.effect) == (kind, "merged" if signature else "stops all")
-    loose = explain_image(tmp_path / "x.raw", host(), None)
+    loose = explain_image(image, host(), None)
     assert loose.effect == ("stops all" if signature else "merged")
