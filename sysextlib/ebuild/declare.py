@@ -92,6 +92,9 @@ def _declare(
         if local:
             old = shell.variables.get(node.name)
             fresh = node.name not in shell.variables.hidden[-1]
+            bare = node.append or (node.value is None and node.array is None)
+            if fresh and bare and old is not None and old.temporary:
+                raise UnsupportedError(f"local {node.name}, which is set for the call")
             variable = shell.variables.make_local(node.name)
             if fresh and node.append and old is not None and old.kind == SCALAR:
                 variable.text = None

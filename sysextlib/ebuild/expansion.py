@@ -196,6 +196,8 @@ class Expansion:
         variable = self.shell.variables.table.get("IFS")
         if variable is None or variable.text is None:
             return DEFAULT_IFS
+        if not variable.text.isascii():
+            raise UnsupportedError("an IFS that is not ASCII")
         return variable.text
 
     def _emit(self, parts: tuple[Part, ...], fields: _Fields) -> None:

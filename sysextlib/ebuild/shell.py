@@ -194,6 +194,7 @@ class Shell:
                     text = (old.scalar() or "") + text
                 saved.setdefault(item.name, old)
                 table[item.name] = Variable(text, epoch=self.variables.epoch)
+                table[item.name].temporary = True
             return self.call(name, arguments)
         finally:
             for variable, before in saved.items():

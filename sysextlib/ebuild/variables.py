@@ -22,9 +22,13 @@ class Variable:
     :ivar text: value of a scalar; None when it is declared only.
     :ivar items: elements of an array; None when it is declared only or is no array.
     :ivar epoch: the subshell that may change it in place; another one copies it first.
+    :ivar temporary: it was set for one call, as in ``name=value command``.
     """
 
-    __slots__ = ("epoch", "exported", "integer", "items", "kind", "lowercase", "readonly", "text")
+    __slots__ = (
+        "epoch", "exported", "integer", "items", "kind", "lowercase", "readonly", "temporary",
+        "text",
+    )  # fmt: skip
 
     def __init__(self, text: str | None = None, kind: str = SCALAR, epoch: int = 0) -> None:
         self.kind = kind
@@ -34,6 +38,7 @@ class Variable:
         self.exported = False
         self.readonly = False
         self.integer = False
+        self.temporary = False
         self.lowercase = ""  # "l" or "u" when assigned values change their case
 
     def copy(self, epoch: int) -> Variable:
@@ -41,6 +46,7 @@ class Variable:
         new = Variable(self.text, self.kind, epoch)
         new.items = dict(self.items) if self.items is not None else None
         new.exported, new.readonly = self.exported, self.readonly
+        new.temporary = self.temporary
         new.integer, new.lowercase = self.integer, self.lowercase
         return new
 

@@ -92,6 +92,7 @@ def ver_test(shell: Shell, arguments: list[Argument]) -> int:
         versions = Version.parse(left), Version.parse(words[1])
     except ValueSyntaxError as error:
         raise ScriptError(f"ver_test: {error.brief}") from None
+    shell.variables.table.pop("BASH_REMATCH", None)  # Portage's own leaves something in it
     return int(not _OPERATORS[words[0]](*versions))
 
 
