@@ -33,7 +33,7 @@ from sysextlib.selinux.policy import Policy, find_policy, load_own_rules, load_p
 from sysextlib.system.cache import cache_root
 from sysextlib.system.tools import Tools
 from sysextlib.versions import Checkout, require_one_version
-from sysextlib.workspace import OutputNames
+from sysextlib.workspace import NAME, OutputNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,6 +196,9 @@ def _orders(call: Call, board: Board) -> list[Order]:
     version_field = os.environ.get("VERSION_FIELD_OVERRIDE") or "VERSION_ID"
     require_version_field(version_field)
     compression = call.text("compression")
+    root_name = str(call.given.get("install_root_basename", ""))
+    if "install_root_basename" in call.given and not NAME.fullmatch(root_name):
+        raise UsageError(f"--install_root_basename takes one name, not {root_name!r}")
     accepted = dict.fromkeys(call.texts("acknowledge"), "named with --acknowledge")
     wrong = [key for key in accepted if ":" not in key]
     if wrong:
@@ -215,7 +218,7 @@ def _orders(call: Call, board: Board) -> list[Order]:
             reuse=not call.off("cache"),
             module_key=key,
             version_field=version_field,
-            root_name=str(call.given.get("install_root_basename", "")),
+            root_name=root_name,
         )
         orders.append(order)
     return orders

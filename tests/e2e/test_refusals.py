@@ -53,6 +53,7 @@ def refuse(world: World, output: Path, *words: str, code: int, **env: str) -> st
         ((*HELLO, "--jobs=0"), 2, "--jobs"),
         ((*HELLO, "--jobs=" + "9" * 5000), 2, "--jobs"),
         ((*HELLO, "--acknowledge=secret"), 2, "CODE:SUBJECT"),
+        ((*HELLO, "--install_root_basename=../x"), 2, "takes one name, not '../x'"),
         ((*HELLO, "--manglefs_script=/nonexistent"), 23, "/nonexistent"),
         ((*HELLO, "--manglefs_script=/etc/passwd"), 23, "not executable"),
         ((*HELLO, "--payload_key=/etc/passwd"), 15, "/etc/passwd"),
