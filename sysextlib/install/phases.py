@@ -53,6 +53,8 @@ HARMLESS = frozenset(
 NO_EFFECT = frozenset(
     """
     ldconfig env-update depmod update_depmod update_moduledb remove_moduledb
+    systemd_get_systemunitdir systemd_get_userunitdir systemd_get_systempresetdir
+    systemd_get_utildir systemd_get_sleepdir systemd_get_systemgeneratordir systemd_is_booted
     systemd_reenable systemd_update_catalog systemd-hwdb systemd-sysusers systemd-tmpfiles
     journalctl udevadm udev_reload hwdb_update tmpfiles_process sysusers_process
     acct-user_pkg_pretend acct-user_pkg_preinst acct-user_pkg_postinst
@@ -76,6 +78,9 @@ NO_EFFECT = frozenset(
     tc-export tc-check-openmp tc-is-gcc tc-is-clang tc-is-cross-compiler append-flags vala_setup
     """.split()  # noqa: SIM905 - a table in columns
 )
+# Of Flatcar's profile.bashrc, and so in each of its packages: what calls the hooks, each of which
+# is looked at by its own name, and one that removes debug symbols of what INSTALL_MASK kept out.
+FLATCAR_HOOKS = frozenset({"cros_stack_hooks", "cros_post_pkg_preinst_rm_masked_debug_files"})
 # systemctl's verbs that leave something behind; the others talk to the running system.
 SYSTEMCTL_WRITES = frozenset({"enable", "disable", "reenable", "preset", "mask", "link", "edit"})
 
@@ -118,7 +123,8 @@ def phase_effects(package: Package, metadata: Mapping[str, bytes]) -> PhaseEffec
     """
     environment = Environment.of(metadata, str(package.cpv))
     defined = [phase for phase in PHASES if phase.removeprefix("pkg_") in package.defined_phases]
-    hooks = sorted(name for name in environment.functions if _HOOK.fullmatch(name))
+    names = environment.functions - FLATCAR_HOOKS
+    hooks = sorted(name for name in names if _HOOK.fullmatch(name))
     capabilities: list[FileCapability] = []
     findings: list[Finding] = []
     for name in (*defined, *hooks):
@@ -150,7 +156,7 @@ def _changes_nothing(name: str, arguments: tuple[str, ...]) -> bool:
         return not any(re.match(r"-\w*i|--in-place", word) for word in arguments)
     if name == "systemctl":
         return not SYSTEMCTL_WRITES.intersection(arguments)
-    return name in HARMLESS or name in NO_EFFECT
+    return name in HARMLESS or name in NO_EFFECT or name in FLATCAR_HOOKS
 
 
 class _PhaseReading:

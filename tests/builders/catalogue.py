@@ -28,6 +28,17 @@ PYTHON = "usr/lib/python3.12"
 OS_RELEASE = b'ID=flatcar\nVERSION_ID=4593.2.0\nVERSION=4593.2.0\nBUILD_ID=""\n'
 MACHINES = {Arch.AMD64: 62, Arch.ARM64: 183}  # e_machine of elf(5)
 VIDEO = 27  # the group that may run nvidia-modprobe
+# What the profile of every Flatcar board leaves in every package: hooks around each phase call the
+# functions that are named for it.
+_STACKED = [
+    f"{when}_pkg_{what}" for when in ("pre", "post") for what in ("setup", "preinst", "postinst")
+]
+HOOKS = {
+    "cros_stack_hooks": 'local f; for f in $(declare -F | awk "/cros_$1_/"); do ${f}; done',
+    **{name: f"cros_stack_hooks {name}" for name in _STACKED},
+    "cros_post_pkg_preinst_rm_masked_debug_files": 'find "${ED}"/usr/lib/debug -empty -delete',
+    "cros_pre_pkg_postinst_no_modifications_of_users": "export ACCT_USER_NO_MODIFY=x",
+}
 
 
 def package(
@@ -43,6 +54,7 @@ def package(
     slot: str = "0",
     home: str = "",
     environment: str = "",
+    functions: Mapping[str, str] | None = None,
 ) -> PackageSpec:
     """Return a package of files that hold their own path.
 
@@ -50,6 +62,7 @@ def package(
     :param links: symlinks by their path.
     :param modes: mode and group of files, where they are not what Portage would install.
     :param environment: lines of environment.bz2.
+    :param functions: bodies of functions in it; those that are phases are the package's.
     """
     contents = {path: f"{path}\n".encode() for path in paths}
     contents |= {path: text.encode() for path, text in (texts or {}).items()}
@@ -59,6 +72,9 @@ def package(
     entries = [_file(path, content, (modes or {}).get(path)) for path, content in contents.items()]
     entries += [link_entry(path, target, mtime=MTIME) for path, target in (links or {}).items()]
     flags = use.split()
+    bodies = {**HOOKS, **(functions or {})}
+    shell = environment + "".join(f"{f} () \n{{ \n    {body}\n}}\n" for f, body in bodies.items())
+    phases = [name.removeprefix("pkg_") for name in functions or () if name.startswith("pkg_")]
     return PackageSpec(
         cpv=cpv,
         form="xpak",
@@ -72,7 +88,8 @@ def package(
             "USE": " ".join(flag for flag in flags if not flag.startswith("-")),
             "HOMEPAGE": home or f"https://{cpv.partition('/')[2]}.example",
             "SLOT": slot,
-            **({"environment.bz2": bz2.compress(environment.encode())} if environment else {}),
+            "DEFINED_PHASES": " ".join(phases) or "-",
+            "environment.bz2": bz2.compress(shell.encode()),
         },
     )
 
@@ -223,7 +240,14 @@ def _incus(arch: Arch) -> list[PackageSpec]:
             "app-containers/incus-7.2", "usr/bin/incus", "usr/sbin/incusd",
             f"usr/libexec/incus/agents/incus-agent.linux.{agent}", *units("incus.service"),
             "usr/lib/userdb/incus-admin.group", DEBUG, "etc/env.d/90incus",
-            needs="app-containers/lxc",
+            needs="app-containers/lxc net-dns/dnsmasq",
+        ),
+        package(
+            "net-dns/dnsmasq-2.92_p2", "usr/sbin/dnsmasq",
+            functions={
+                "pkg_preinst": '[[ -f /var/lib/misc/x ]] && cp /var/lib/misc/x "${T}"',
+                "pkg_postinst": '[[ -f "${T}"/x ]] && cp "${T}"/x /var/lib/misc/x',
+            },
         ),
         package(
             "app-containers/lxc-7.0.0", "usr/bin/lxc-ls", user_nic, "usr/include/lxc/x.h",
@@ -265,6 +289,11 @@ enable zfs.target
         "usr/lib/udev/rules.d/90-zfs.rules",
         f"{MODULES}/modules.order", texts=texts, data=modules,
         use="minimal -rootfs -initramfs",
+        functions={
+            "pkg_postinst": 'udev_reload; [[ -e ${old} ]] && rm -rv "${old}";'
+            ' einfo "$(systemd_get_systempresetdir)/50-zfs.preset"',
+            "systemd_get_systempresetdir": "$(tc-getPKG_CONFIG) --variable=x systemd",
+        },
     ))  # fmt: skip
 
 
@@ -289,6 +318,8 @@ def _nvidia() -> list[PackageSpec]:
                 *units("nvidia-persistenced.service"), f"usr/lib64/libcuda.so.{version[:3]}",
                 f"{MODULES}/modules.order", "etc/modprobe.d/nvidia.conf",
                 f"usr/share/nvidia/{'open' if build_id == 2 else 'closed'}-modules",
+                "usr/share/nvidia/supported-gpus.json",
+                functions={"pkg_preinst": 'rm "${ED}"/usr/share/nvidia/supported-gpus.json'},
                 data=modules, modes={modprobe: (0o4710, VIDEO)}, use=f"{flag} persistenced",
                 build_id=build_id, slot=slot,
             )  # fmt: skip

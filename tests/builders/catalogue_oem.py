@@ -198,6 +198,10 @@ def _needs(arch: Arch) -> list[PackageSpec]:
             "usr/lib/udev/rules.d/65-gce-disk-naming.rules",
             "usr/lib/udev/rules.d/75-gce-network.rules",
             "usr/bin/google_set_multiqueue", "usr/lib/dracut/modules.d/30gcp-udev-rules/x.sh",
+            functions={
+                "cros_post_pkg_preinst_rm_from_board_sysroot":
+                    'if [[ $(flatcar_target) = board ]]; then rm -r "${ED}"/usr/lib/sysctl.d; fi',
+            },
         ),
         package(
             "app-emulation/google-compute-engine-20190124-r4",

@@ -6,6 +6,7 @@ from sysextlib.errors import PackageError
 from sysextlib.gentoo.cpv import Cpv
 from sysextlib.gentoo.package import Package
 from sysextlib.install.phases import phase_effects
+from tests.builders.catalogue import HOOKS
 
 
 def effects(body, *, use=(), functions="", phase="postinst"):
@@ -97,6 +98,11 @@ def test_hooks_of_the_profile_count_as_phases():
     hook = "cros_post_pkg_postinst_labels () \n{ \n    touch /x\n}\n"
     (finding,) = effects("    :", functions=hook).findings
     assert finding.subject == "a/foo:cros_post_pkg_postinst_labels"
+
+
+def test_what_flatcars_profile_leaves_in_every_package_is_no_finding():
+    functions = "".join(f"{name} () \n{{ \n    {body}\n}}\n" for name, body in HOOKS.items())
+    assert unrun("    :", functions=functions) == []
 
 
 def test_a_phase_that_the_environment_lacks_is_a_finding():
