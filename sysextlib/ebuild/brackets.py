@@ -6,6 +6,8 @@ import functools
 import re
 from typing import Final
 
+from sysextlib.ebuild.failure import UnsupportedError
+
 _CLASSES: Final = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f",
     "digit": "0-9", "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e",
@@ -53,8 +55,9 @@ def bracket_regex(text: str, at: int, *, escapes: bool) -> tuple[str, int] | Non
                 here += 1
                 last = text[here]
             here += 1
-            if char <= last:
-                pieces.append(f"{re.escape(char)}-{re.escape(last)}")
+            if char > last:
+                raise UnsupportedError("a range in brackets that ends before it begins")
+            pieces.append(f"{re.escape(char)}-{re.escape(last)}")
             continue
         pieces.append(_escape(char))
     return None

@@ -35,6 +35,7 @@ DEFAULT_IFS: Final = " \t\n"
 _DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
 _GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
 _MAYBE_GLOB: Final = re.compile(r"[*?\[(\\]")
+_SLASHED: Final = re.compile(r"\\[ \t\n]")
 _BACKSLASHED: Final = re.compile(r"\\.", re.DOTALL)
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
@@ -112,9 +113,10 @@ class _DoubleFields:
 
     :ivar keeps: it makes a field even when nothing comes of it.
     :ivar vanishes: but not when there is a ``$@`` of no elements in it.
-    :ivar stays: not even then: something was assigned in it, or an operand was a ``$@`` of none.
     :ivar filled: a ``$@`` in it had elements.
     :ivar joined: a changed ``$*`` is in it. :ivar listed: a ``$@`` is.
+    :ivar slashed: an operand has a backslash before a blank in it.
+    :ivar count: of expansions in it.
     """
 
     def __init__(self, fields: _Fields) -> None:
@@ -122,10 +124,11 @@ class _DoubleFields:
         self.text: list[str] = []
         self.keeps = False
         self.vanishes = False
-        self.stays = False
         self.filled = False
         self.joined = False
         self.listed = False
+        self.slashed = False
+        self.count = 0
 
     def add(self, text: str, *, joined: bool) -> None:
         """Add text; ``joined`` is that of a changed ``$*``."""
@@ -242,11 +245,15 @@ class Expansion:
         """Add what stands between double quotes; ``$@`` makes fields of its own there."""
         double = _DoubleFields(fields)
         self._emit_inner(parts, double, chosen=False)
-        if double.joined and double.listed:
-            raise UnsupportedError("a changed $* and $@ in the same quotes")
         whole = "".join(double.text)
-        stays = double.stays or (double.keeps and not double.vanishes)
-        if whole or double.filled or stays or not parts:
+        if double.listed:
+            if double.joined:
+                raise UnsupportedError("a changed $* and $@ in the same quotes")
+            if double.slashed:
+                raise UnsupportedError("a backslash before a blank, and $@ in the same quotes")
+            if double.count > 1 and not (whole or double.filled):
+                raise UnsupportedError("a $@ of no elements and more that is empty, in quotes")
+        if whole or double.filled or (double.keeps and not double.vanishes) or not parts:
             fields.add(whole, quoted=True)
 
     def _emit_inner(self, parts: Sequence[Part], double: _DoubleFields, *, chosen: bool) -> None:
@@ -261,8 +268,11 @@ class Expansion:
             elif isinstance(part, Parameter):
                 self._emit_inner_parameter(part, double, chosen=chosen)
             else:
-                double.text.append(self._one(part))
+                text = self._one(part)
+                double.text.append(text)
                 double.keeps = True
+                double.slashed = double.slashed or (chosen and _SLASHED.search(text) is not None)
+                double.count += not isinstance(part, Quoted)
 
     def _emit_inner_parameter(
         self, part: Parameter, double: _DoubleFields, *, chosen: bool
@@ -273,16 +283,16 @@ class Expansion:
             if not operand and part.operator[-1] == "+" and "@" in (part.name, part.subscript):
                 double.vanishes = double.vanishes or not plain_value(self, part)
             double.keeps = True
-            double.stays = double.stays or part.operator[-1] == "="
+            double.count += not operand
             self._emit_inner(operand, double, chosen=True)
             return
+        double.count += 1
         value = value_of(self, part, quoted=True)
         if not isinstance(value, list):
             double.add(value, joined=bool(part.operator) and "*" in (part.name, part.subscript))
         else:
             double.add_all(value)
             double.vanishes = double.vanishes or not (value or chosen)
-            double.stays = double.stays or (chosen and not value)
 
     def operand(self, word: Word) -> str:
         """Return the text of a word of ``[[ ]]`` or of case."""
