@@ -25,6 +25,7 @@ LONGEST: Final = 10_000
 LONGEST_NUMBER: Final = 1000
 """Digits; Python itself refuses to read some thousands."""
 
+_MOST_KEPT: Final = 4096  # parsed expressions
 _DEEPEST: Final = 20  # variables that hold expressions that name variables ...
 _MASK: Final = (1 << 64) - 1
 _SPACE: Final = re.compile(r"\s+")
@@ -40,6 +41,7 @@ _TOKEN: Final = re.compile(
 )
 
 Expression: TypeAlias = "tuple[Any, ...]"
+_KEPT: Final[dict[str, Expression]] = {}
 
 
 class Variables(Protocol):
@@ -162,7 +164,18 @@ def _grammar() -> Lark:
     )
 
 
-@functools.lru_cache(maxsize=4096)
+def _kept(text: str, budget: Budget) -> Expression:
+    """Return an expression parsed, from a cache or at its price."""
+    found = _KEPT.get(text)
+    if found is None:
+        budget.spend(10 * len(text))
+        found = parse_arithmetic(text)
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[text] = found
+    return found
+
+
 def parse_arithmetic(text: str) -> Expression:
     """Parse an expression.
 
@@ -188,7 +201,7 @@ def evaluate(text: str, variables: Variables, depth: int = 0) -> int:
     """
     if depth > _DEEPEST:
         raise ScriptError("arithmetic on variables that name each other")
-    return _value(parse_arithmetic(text), variables, depth)
+    return _value(_kept(text, variables.budget), variables, depth)
 
 
 def _value(node: Expression, variables: Variables, depth: int) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.failure import ScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNITS: Final = 2_400_000
 """A unit is half a microsecond of work; an ebuild with 1000 lines of EGO_SUM needs half of them."""
@@ -44,3 +47,11 @@ class Budget:
         if size > LONGEST_VALUE:
             raise ScriptError(f"a value of more than {LONGEST_VALUE} characters")
         self.spend(size >> 9)
+
+    def join(self, separator: str, texts: Sequence[str]) -> str:
+        """Return texts put together: paid for before the memory is taken.
+
+        :raises ScriptError: nothing is left, or no value may be so long.
+        """
+        self.spend_text(sum(map(len, texts)) + len(separator) * len(texts))
+        return separator.join(texts)

@@ -147,7 +147,7 @@ def shopt(shell: Shell, arguments: list[Argument]) -> int:
 
 def eval_(shell: Shell, arguments: list[Argument]) -> int:
     """Carry out eval."""
-    return shell.evaluate_text(" ".join(texts(shell, arguments)))
+    return shell.evaluate_text(shell.budget.join(" ", texts(shell, arguments)))
 
 
 def let(shell: Shell, arguments: list[Argument]) -> int:

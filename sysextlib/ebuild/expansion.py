@@ -69,7 +69,7 @@ class _Fields:
             if text[0] in DEFAULT_IFS:
                 self.end()
             words = _DEFAULT_FIELD.findall(text)
-            self.budget.spend(len(words) + (len(text) >> 7))
+            self.budget.spend(len(words) + (len(text) >> 6))
             for word in words[:-1]:
                 self.add(word, quoted=False)
                 self.end()
@@ -142,7 +142,7 @@ class _DoubleFields:
         self.listed = True
         for index, value in enumerate(values):
             if index:
-                self.fields.add("".join(self.text), quoted=True)
+                self.fields.add(self.fields.budget.join("", self.text), quoted=True)
                 self.fields.end()
                 self.text = []
             self.text.append(value)
@@ -192,7 +192,7 @@ class Expansion:
             elif self._is_glob(pieces):
                 self._glob(pieces, result)
             else:
-                result.append("".join([text for text, _ in pieces]))
+                result.append(self.shell.budget.join("", [text for text, _ in pieces]))
 
     def ifs(self) -> str:
         """Return what fields are split at."""
@@ -232,7 +232,7 @@ class Expansion:
         if isinstance(value, list) and not fields.ifs and part.operator:
             raise UnsupportedError("a changed ${name[@]} without quotes while IFS is empty")
         if isinstance(value, list) and fields.ifs not in {"", DEFAULT_IFS}:
-            fields.split(fields.ifs[0].join(value))
+            fields.split(fields.budget.join(fields.ifs[0], value))
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 if index:
@@ -245,7 +245,7 @@ class Expansion:
         """Add what stands between double quotes; ``$@`` makes fields of its own there."""
         double = _DoubleFields(fields)
         self._emit_inner(parts, double, chosen=False)
-        whole = "".join(double.text)
+        whole = self.shell.budget.join("", double.text)
         if double.listed:
             if double.joined:
                 raise UnsupportedError("a changed $* and $@ in the same quotes")
@@ -306,9 +306,7 @@ class Expansion:
             text = self._one(parts[0])
             self.shell.budget.spend(len(text) >> 9)
             return text
-        text = "".join([self._one(part) for part in parts])
-        self.shell.budget.spend_text(len(text))
-        return text
+        return self.shell.budget.join("", [self._one(part) for part in parts])
 
     def word(self, word: Word) -> str:
         """Return the text of a word, without braces, splitting and file names."""
@@ -341,9 +339,7 @@ class Expansion:
             separator = self.ifs()[:1]
         elif (part.prefix or part.operator) and self.ifs()[:1] != " " and len(values) > 1:
             raise UnsupportedError("a changed ${name[@]} that is joined while IFS is not a space")
-        text = separator.join(values)
-        self.shell.budget.spend_text(len(text))
-        return text
+        return self.shell.budget.join(separator, values)
 
     def pattern(self, parts: Sequence[Part]) -> str:
         """Return the pattern that parts stand for: what was quoted matches itself."""
@@ -359,7 +355,7 @@ class Expansion:
                 pieces.append(self.pattern(chosen) if chosen is not None else self._one(part))
             else:
                 pieces.append(self._one(part))
-        text = "".join(pieces)
+        text = self.shell.budget.join("", pieces)
         self.shell.budget.spend(len(text) >> 4)
         return text
 
@@ -372,7 +368,7 @@ class Expansion:
                 pieces.append(_ERE_SPECIAL.sub(r"\\\1", self._one(part)))
             else:
                 pieces.append(self._one(part))
-        return "".join(pieces)
+        return self.shell.budget.join("", pieces)
 
     def _is_glob(self, pieces: list[tuple[str, bool]]) -> bool:
         if "noglob" in self.shell.options:

@@ -32,7 +32,9 @@ def write(shell: Shell, text: str) -> None:
 
 def echo(shell: Shell, arguments: list[Argument]) -> int:
     """Carry out echo."""
-    write(shell, echo_text([shell.argument_text(argument) for argument in arguments]))
+    words = [shell.argument_text(argument) for argument in arguments]
+    shell.budget.spend_text(sum(map(len, words)))
+    write(shell, echo_text(words))
     return 0
 
 
@@ -99,7 +101,7 @@ def format_text(shell: Shell, spelled: str, arguments: list[str]) -> str:
         shell.budget.spend_text(sum(map(len, pieces[-64:])))
         if not left or len(left) == before:
             break
-    return "".join(pieces)
+    return shell.budget.join("", pieces)
 
 
 def _field(shell: Shell, match: re.Match[str], left: list[str]) -> str:

@@ -45,7 +45,7 @@ def value_of(expansion: Expansion, part: Parameter, *, quoted: bool) -> str | li
     if value is None:
         return ""
     if isinstance(value, list) and quoted and (part.name == "*" or part.subscript == "*"):
-        return expansion.ifs()[:1].join(value)
+        return expansion.shell.budget.join(expansion.ifs()[:1], value)
     return value
 
 

@@ -303,8 +303,7 @@ class Shell:
             status = self.in_subshell(block)
         finally:
             self.streams = streams
-        text = "".join(written)
-        self.budget.spend_text(len(text))
+        text = self.budget.join("", written)
         return text, status
 
     def evaluate_text(self, text: str) -> int:

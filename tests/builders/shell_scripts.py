@@ -145,5 +145,10 @@ GLUTTONS: Final = (
     "x={a..z}; for i in {1..9}; do x+=$x; done; while :; do y=${x%[._-]}; done",
     "for i in {1..999}; do l+=( {a..z} ); done; while :; do y=${l[*]//a/b}; done",
     "while :; do b+=abc.; y=${a%${b}*}; done",
+    'f() { f "$1$1"; }; f aaaa',
+    'f() { f "$@$@" "$*$*"; }; f aaaa',
+    "a=$(printf %9999s a); a=${a// /$a}; l=( {1..99} ); X=${l[*]/*/$a}",
+    'a=$(printf %1999s a); a=${a// /$a}; X="' + "$a" * 999 + '"',
+    "a=$(printf %1999s a); a=${a// /$a}; X=$(echo " + "$a " * 999 + ")",
 )
 """Scripts without end, or of a gigantic result: each must be refused within two seconds."""
