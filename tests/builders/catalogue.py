@@ -225,7 +225,15 @@ def _extra(arch: Arch) -> list[PackageSpec]:
             "app-containers/container-libs-0.69.0", "etc/containers/policy.json",
             "etc/containers/registries.conf",
         ),
-        package("sys-fs/fuse-common-3.17", "etc/fuse.conf"),
+        package(
+            "sys-fs/fuse-common-3.10.4-r3", "etc/fuse.conf", "usr/lib/udev/rules.d/99-cuse.rules",
+            needs="acct-group/cuse",
+            texts={
+                "usr/lib/tmpfiles.d/static-nodes-permissions-cuse.conf":
+                    "z /dev/cuse 0660 root cuse - -\n",
+            },
+        ),
+        package("acct-group/cuse-0", texts={"usr/lib/sysusers.d/cuse.conf": "g cuse 150\n"}),
         package("net-misc/passt-2026.07.28", "usr/bin/passt", "usr/bin/pasta"),
         *_zfs(arch),
     ]  # fmt: skip
@@ -240,7 +248,7 @@ def _incus(arch: Arch) -> list[PackageSpec]:
             "app-containers/incus-7.2", "usr/bin/incus", "usr/sbin/incusd",
             f"usr/libexec/incus/agents/incus-agent.linux.{agent}", *units("incus.service"),
             "usr/lib/userdb/incus-admin.group", DEBUG, "etc/env.d/90incus",
-            needs="app-containers/lxc net-dns/dnsmasq",
+            needs="app-containers/lxc net-dns/dnsmasq sys-fs/fuse-common",  # lxcfs' need
         ),
         package(
             "net-dns/dnsmasq-2.92_p2", "usr/sbin/dnsmasq",

@@ -214,7 +214,8 @@ def _needs(arch: Arch) -> list[PackageSpec]:
             "etc/vmware-tools/scripts/vmware/network", "usr/include/vmGuestLib/x.h", DEBUG,
             "usr/share/open-vm-tools/messages/de/toolboxcmd.vmsg",
             "usr/lib/udev/rules.d/99-vmware-scsi-udev.rules",
-            "usr/lib64/pkgconfig/vmguestlib.pc", needs="dev-libs/libdnet dev-libs/xmlsec",
+            "usr/lib64/pkgconfig/vmguestlib.pc",
+            needs="dev-libs/libdnet dev-libs/xmlsec sys-fs/fuse-common",
         ),
         package("dev-libs/libdnet-1.18", "usr/bin/dnet-config", "usr/lib64/libdnet.so.1"),
         package(
