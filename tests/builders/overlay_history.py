@@ -217,18 +217,20 @@ HISTORY = (
 
 
 def write_history(folder: Path) -> Path:
-    """Write the demo board, the catalogue and the labels, and their history; return the checkout.
+    """Write the board and its history; each of HISTORY has a tag of its name."""
+    write_start(folder)
+    for commit in HISTORY:
+        _apply(folder, commit)
+        commit_all(folder, commit.name)
+    return folder
 
-    The tag ``start`` is the first commit, and each of HISTORY has a tag of its name.
-    """
+
+def write_start(folder: Path) -> None:
+    """Write the demo board, the catalogue and the labels as the first commit, tagged ``start``."""
     for name in (BOARD, "sysexts", "selinux"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True)
     git(folder, "init", "-q")
-    _commit(folder, "start")
-    for commit in HISTORY:
-        _apply(folder, commit)
-        _commit(folder, commit.name)
-    return folder
+    commit_all(folder, "start")
 
 
 def git(folder: Path, *words: str) -> str:
@@ -259,7 +261,8 @@ def _apply(folder: Path, commit: Commit) -> None:
         (folder / name).write_text(text.replace(old, new))
 
 
-def _commit(folder: Path, name: str) -> None:
+def commit_all(folder: Path, name: str) -> None:
+    """Commit everything under a tag."""
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", name)
     git(folder, "tag", name)

@@ -5,8 +5,10 @@ is built from, differs between two commits, the extension must be among those af
 reads the metadata from md5-cache as we write it, which another test compares with its own.
 """
 
+import itertools
 import json
 import os
+import random
 import shutil
 import sys
 
@@ -19,6 +21,7 @@ from sysextlib.gentoo.arch import Arch
 from sysextlib.progress import Silent
 from sysextlib.system.run import run
 from tests.builders.needs import require_tool
+from tests.builders.overlay_changes import write_random_history
 from tests.builders.overlay_history import BOARD, HISTORY, OVERLAY, git, write_history
 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
@@ -74,30 +77,21 @@ print(json.dumps(answers))
 """
 
 
-@pytest.fixture(scope="module")
-def history(tmp_path_factory):
-    require_tool("git")
-    return write_history(tmp_path_factory.mktemp("history"))
-
-
-@pytest.fixture(scope="module")
-def closures(history, tmp_path_factory):
+def portage_closures(checkout, tags, places):
     """Return what Portage would merge for each extension, by tag, with what it is made of."""
-    catalogue = load_catalogue(history)
+    catalogue = load_catalogue(checkout)
     wanted = {
         key: [str(atom) for part in (one, *below(one, catalogue)) for atom in part.packages]
         for key, one in catalogue.items()
         if one.fits("demo-amd64", Arch.AMD64)
     }
-    tags = ["start", *(commit.name for commit in HISTORY)]
-    trees = {tag: git(history, "rev-parse", f"{tag}:{BOARD}").strip() for tag in tags}
-    places = tmp_path_factory.mktemp("boards")
+    trees = {tag: git(checkout, "rev-parse", f"{tag}:{BOARD}").strip() for tag in tags}
     for tag, tree in trees.items():
         if not (places / tree).exists():
-            git(history, "checkout", "-q", tag)
-            write_metadata([history / OVERLAY], progress=Silent(), jobs=1)
+            git(checkout, "checkout", "-q", tag)
+            write_metadata([checkout / OVERLAY], progress=Silent(), jobs=1)
             # Neither git nor we write into a file that is there: links stay as they are.
-            shutil.copytree(history / BOARD, places / tree, symlinks=True, copy_function=os.link)
+            shutil.copytree(checkout / BOARD, places / tree, symlinks=True, copy_function=os.link)
             _write_config(places / tree)
     found = sorted(set(trees.values()))
     asked = [[str(places / tree) for tree in found], wanted]
@@ -118,23 +112,37 @@ def _write_config(board):
     (config / "repos.conf").write_text(repos)
 
 
-def test_what_differs_for_portage_is_affected_and_nearly_nothing_else(history, closures, tmp_path):
+def compare(checkout, tags, closures, cache):
+    """Return for each commit what is missed and what is named beyond what differs for Portage."""
     missed, beyond = {}, {}
-    before = "start"
-    for commit in HISTORY:
-        git(history, "checkout", "-q", commit.name)
-        report = find_affected(
-            history, [history / OVERLAY], before, cache=tmp_path, progress=Silent()
-        )
-        old, new = closures[before], closures[commit.name]
+    for before, tag in itertools.pairwise(tags):
+        git(checkout, "checkout", "-q", tag)
+        repos = [checkout / OVERLAY]
+        report = find_affected(checkout, repos, before, cache=cache, progress=Silent())
+        old, new = closures[before], closures[tag]
         differ = {key for key in new if old[key] != new[key]}
-        missed[commit.name] = differ - {item.extension for item in report.affected}
-        beyond[commit.name] = {item.extension for item in report.affected if item.chain} - differ
-        before = commit.name
+        missed[tag] = differ - {item.extension for item in report.affected}
+        beyond[tag] = {item.extension for item in report.affected if item.chain} - differ
+    return missed, beyond
+
+
+def test_what_differs_for_portage_is_affected_and_nearly_nothing_else(tmp_path):
+    require_tool("git")
+    history = write_history(tmp_path / "history")
+    tags = ["start", *(commit.name for commit in HISTORY)]
+    closures = portage_closures(history, tags, tmp_path)
+    assert len(closures["start"]["docker"]) > 20
+    assert len(closures["start"]["podman"]) > len(closures["start"]["chrony"]) > 10
+    missed, beyond = compare(history, tags, closures, tmp_path / "cache")
     assert missed == {commit.name: set() for commit in HISTORY}
     assert beyond == {commit.name: commit.beyond_portage for commit in HISTORY}
 
 
-def test_the_closures_are_those_of_whole_extensions(closures):
-    assert len(closures["start"]["docker"]) > 20
-    assert len(closures["start"]["podman"]) > len(closures["start"]["chrony"]) > 10
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_random_change_is_missed(tmp_path, seed):
+    require_tool("git")
+    tags = write_random_history(tmp_path / "history", random.Random(seed), 20)
+    closures = portage_closures(tmp_path / "history", tags, tmp_path)
+    missed, _ = compare(tmp_path / "history", tags, closures, tmp_path / "cache")
+    assert missed == {key: set() for key in tags[1:]}
+    assert sum(closures[a] != closures[b] for a, b in itertools.pairwise(tags)) > 5
