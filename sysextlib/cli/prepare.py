@@ -29,7 +29,13 @@ from sysextlib.made_from import require_unchanged
 from sysextlib.order import Inputs, Keys, Order
 from sysextlib.payload.keys import load_or_make_payload_key, load_payload_key
 from sysextlib.resolve.use_request import UseRule
-from sysextlib.selinux.policy import Policy, find_policy, load_own_rules, load_policy
+from sysextlib.selinux.policy import (
+    Policy,
+    find_policy,
+    load_own_rules,
+    load_policy,
+    named_policy,
+)
 from sysextlib.system.cache import cache_root
 from sysextlib.system.tools import Tools
 from sysextlib.versions import Checkout, require_one_version
@@ -38,6 +44,7 @@ from sysextlib.workspace import NAME, OutputNames
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sysextlib.base import Base
     from sysextlib.board import Board
     from sysextlib.cli.call import Call
     from sysextlib.image.keys import SigningKey
@@ -127,7 +134,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
         jobs=jobs,
     )
     if call.command != "plan":
-        policy = policy or find_policy(base) or "the base has no SELinux policy"
+        policy = policy or _policy_of(base, progress)
         orders = [_with_labels(order, policy) for order in orders]
     placed = tuple(replace(order, output=found.output) for order in orders)
     return Job(orders=placed, inputs=inputs, keys=keys)
@@ -235,6 +242,21 @@ def _given_policy(call: Call) -> Policy | str | None:
             raise UsageError("--selinux_policy and --no-selinux say the opposite")
         return "--no-selinux"
     return load_policy(Path(folder)) if folder is not None else None
+
+
+def _policy_of(base: Base, progress: Progress) -> Policy | str:
+    """Return the base's policy, or why there is none."""
+    policy = find_policy(base)
+    if policy is not None:
+        return policy
+    kind = named_policy(base)
+    if not kind:
+        return "the base has no SELinux policy"
+    progress.warn(
+        f"nothing gets a label: the base names the SELinux policy {kind} and does not hold its file"
+        " contexts; --selinux_policy takes a folder that does, --no-selinux says it is meant"
+    )
+    return f"the base lacks the file contexts of its SELinux policy {kind}"
 
 
 def _with_labels(order: Order, policy: Policy | str) -> Order:

@@ -81,7 +81,7 @@ class OwnRules:
 def find_policy(files: Files) -> Policy | None:
     """Return the policy of an image, or None when it has none.
 
-    :raises LabelError: it has a damaged one, or contexts of another type than its config names.
+    :raises LabelError: it has a damaged one.
     """
     for store in STORES:
         config = files.read(f"{store}/config")
@@ -90,6 +90,15 @@ def find_policy(files: Files) -> Policy | None:
         if data is not None:
             return _read(files, f"{store}/{kind}", kind, data)
     return None
+
+
+def named_policy(files: Files) -> str:
+    """Return the type that an image's config names, "" without a config.
+
+    Flatcar compiles its policy late: a base from before then has a config and no contexts.
+    """
+    configs = (files.read(f"{store}/config") for store in STORES)
+    return next((_type(config) for config in configs if config is not None), "")
 
 
 def load_policy(folder: Path) -> Policy:

@@ -104,6 +104,15 @@ def test_a_base_without_a_policy_gives_no_labels_and_the_manifest_says_so(world,
     assert manifest["selinux"] == {"unlabelled": "the base has no SELinux policy"}
 
 
+def test_a_policy_without_its_contexts_is_warned_of(tmp_path):
+    world = make_world(tmp_path / "world", base={"etc/selinux/config": b"SELINUXTYPE=mcs\n"})
+    done = world.run(*HELLO, output=tmp_path / "out")
+    assert (done.returncode, "names the SELinux policy mcs" in done.stderr) == (0, True)
+    manifest = json.loads((tmp_path / "out/hello_manifest.json").read_text())
+    told = "the base lacks the file contexts of its SELinux policy mcs"
+    assert manifest["selinux"] == {"unlabelled": told}
+
+
 def test_another_policy_takes_the_place_of_the_base_s(labelled, tmp_path):
     text = "/.* system_u:object_r:own_t:s0\n"
     for path, data in policy_files(text, kind="other").items():
