@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild import pattern, special
 from sysextlib.ebuild.failure import AbortedCommandError, UnsupportedError
+from sysextlib.ebuild.fields import DEFAULT_IFS, DoubleFields, Fields
 from sysextlib.ebuild.parameter import plain_value, value_of
 from sysextlib.ebuild.parts import (
     Calculation,
@@ -27,125 +28,15 @@ from sysextlib.ebuild.parts import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sysextlib.ebuild.budget import Budget
     from sysextlib.ebuild.nodes import Word
     from sysextlib.ebuild.shell import Shell
 
-DEFAULT_IFS: Final = " \t\n"
-_DEFAULT_FIELD: Final = re.compile(r"[^ \t\n]+")
 _GLOB: Final = re.compile(r"[*?]|\[[^/]*\]")  # a bracket that ends before the next slash
 _MAYBE_GLOB: Final = re.compile(r"[*?\[(\\]")
 _SLASHED: Final = re.compile(r"\\[ \t\n]")
 _BACKSLASHED: Final = re.compile(r"\\.", re.DOTALL)
 _EXTGLOB: Final = re.compile(r"[@?*+!]\(")
 _ERE_SPECIAL: Final = re.compile(r"([\\.*+?()\[\]{}|^$])")
-
-
-class _Fields:
-    """Fields that are being put together, each of pieces with whether they were quoted."""
-
-    def __init__(self, ifs: str, budget: Budget) -> None:
-        self.ifs = ifs
-        self.budget = budget
-        self.done: list[list[tuple[str, bool]]] = []
-        self.pieces: list[tuple[str, bool]] = []
-        self.open = False
-
-    def add(self, text: str, *, quoted: bool) -> None:
-        self.pieces.append((text, quoted))
-        self.open = True
-
-    def end(self) -> None:
-        if self.open:
-            self.done.append(self.pieces)
-            self.pieces = []
-            self.open = False
-
-    def split(self, text: str) -> None:
-        """Add the result of an unquoted expansion."""
-        if not text:
-            return
-        if self.ifs == DEFAULT_IFS:
-            if text[0] in DEFAULT_IFS:
-                self.end()
-            words = _DEFAULT_FIELD.findall(text)
-            self.budget.spend(len(words) + (len(text) >> 6))
-            for word in words[:-1]:
-                self.add(word, quoted=False)
-                self.end()
-            if words:
-                self.add(words[-1], quoted=False)
-                if text[-1] in DEFAULT_IFS:
-                    self.end()
-        elif not self.ifs:
-            self.add(text, quoted=False)
-        else:
-            self.budget.spend(len(text))
-            self._split_by(text)
-
-    def _split_by(self, text: str) -> None:
-        """Split at any IFS: blanks in it go in runs, each other character ends a field."""
-        blanks = "".join(char for char in self.ifs if char in DEFAULT_IFS)
-        at, size = 0, len(text)
-        while at < size and text[at] in blanks:
-            self.end()
-            at += 1
-        while at < size:
-            start = at
-            while at < size and text[at] not in self.ifs:
-                at += 1
-            if at > start:
-                self.add(text[start:at], quoted=False)
-            if at >= size:
-                return
-            while at < size and text[at] in blanks:
-                at += 1
-            if at < size and text[at] in self.ifs:
-                self.open = True  # an empty field counts when a delimiter ends it
-                at += 1
-                while at < size and text[at] in blanks:
-                    at += 1
-            self.end()
-
-
-class _DoubleFields:
-    """What one pair of double quotes adds to fields.
-
-    :ivar keeps: it makes a field even when nothing comes of it.
-    :ivar vanishes: but not when there is a ``$@`` of no elements in it.
-    :ivar filled: a ``$@`` in it had elements.
-    :ivar joined: a changed ``$*`` is in it. :ivar listed: a ``$@`` is.
-    :ivar slashed: an operand has a backslash before a blank in it.
-    :ivar count: of expansions in it.
-    """
-
-    def __init__(self, fields: _Fields) -> None:
-        self.fields = fields
-        self.text: list[str] = []
-        self.keeps = False
-        self.vanishes = False
-        self.filled = False
-        self.joined = False
-        self.listed = False
-        self.slashed = False
-        self.count = 0
-
-    def add(self, text: str, *, joined: bool) -> None:
-        """Add text; ``joined`` is that of a changed ``$*``."""
-        self.joined = self.joined or joined
-        self.text.append(text)
-        self.keeps = True
-
-    def add_all(self, values: list[str]) -> None:
-        """Add the elements of ``$@``: all but the first begin a field."""
-        self.filled = self.filled or bool(values)
-        self.listed = True
-        for index, value in enumerate(values):
-            if index:
-                self.fields.add(self.fields.budget.join("", self.text), quoted=True)
-                self.fields.end()
-                self.text = []
-            self.text.append(value)
 
 
 class Expansion:
@@ -182,7 +73,7 @@ class Expansion:
             self.shell.budget.spend(5)
             result.append(first.text)
             return
-        fields = _Fields(self.ifs(), self.shell.budget)
+        fields = Fields(self.ifs(), self.shell.budget)
         self._emit(parts, fields)
         fields.end()
         self.shell.budget.spend(5 * len(fields.done))
@@ -203,7 +94,7 @@ class Expansion:
             raise UnsupportedError("an IFS that is not ASCII")
         return variable.text
 
-    def _emit(self, parts: tuple[Part, ...], fields: _Fields) -> None:
+    def _emit(self, parts: tuple[Part, ...], fields: Fields) -> None:
         for part in parts:
             kind = type(part)
             if kind is Literal:
@@ -217,7 +108,7 @@ class Expansion:
             else:
                 fields.split(self._one(part))
 
-    def _emit_parameter(self, part: Parameter, fields: _Fields) -> None:
+    def _emit_parameter(self, part: Parameter, fields: Fields) -> None:
         """Add the value of an unquoted parameter."""
         chosen = special.alternative(self, part)
         if chosen is not None:
@@ -241,9 +132,9 @@ class Expansion:
         elif value:
             fields.split(value)
 
-    def _emit_double(self, parts: tuple[Part, ...], fields: _Fields) -> None:
+    def _emit_double(self, parts: tuple[Part, ...], fields: Fields) -> None:
         """Add what stands between double quotes; ``$@`` makes fields of its own there."""
-        double = _DoubleFields(fields)
+        double = DoubleFields(fields)
         self._emit_inner(parts, double, chosen=False)
         whole = self.shell.budget.join("", double.text)
         if double.listed:
@@ -256,7 +147,7 @@ class Expansion:
         if whole or double.filled or (double.keeps and not double.vanishes) or not parts:
             fields.add(whole, quoted=True)
 
-    def _emit_inner(self, parts: Sequence[Part], double: _DoubleFields, *, chosen: bool) -> None:
+    def _emit_inner(self, parts: Sequence[Part], double: DoubleFields, *, chosen: bool) -> None:
         """Add parts of what stands between double quotes.
 
         :param chosen: they are the operand of ``${name:-operand}``.
@@ -274,9 +165,7 @@ class Expansion:
                 double.slashed = double.slashed or (chosen and _SLASHED.search(text) is not None)
                 double.count += not isinstance(part, Quoted)
 
-    def _emit_inner_parameter(
-        self, part: Parameter, double: _DoubleFields, *, chosen: bool
-    ) -> None:
+    def _emit_inner_parameter(self, part: Parameter, double: DoubleFields, *, chosen: bool) -> None:
         operand = special.alternative(self, part)
         if operand is not None:
             double.listed = double.listed or "@" in (part.name, part.subscript)
@@ -395,11 +284,3 @@ class Expansion:
         if "failglob" in self.shell.options:
             raise AbortedCommandError(f"no match: {text[:60]}")
         result.append(text)
-
-
-def split_fields(text: str, ifs: str, budget: Budget) -> list[str]:
-    """Split text as an unquoted expansion of it is split."""
-    fields = _Fields(ifs, budget)
-    fields.split(text)
-    fields.end()
-    return ["".join([piece for piece, _ in pieces]) for pieces in fields.done]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.eapi_line import eapi_of
-from sysextlib.ebuild.expansion import DEFAULT_IFS, split_fields
 from sysextlib.ebuild.failure import (
     AbortedCommandError,
     ScriptError,
@@ -17,6 +16,7 @@ from sysextlib.ebuild.failure import (
     UnsupportedError,
     refused,
 )
+from sysextlib.ebuild.fields import DEFAULT_IFS, split_fields
 from sysextlib.ebuild.flow import Frame, LoopEnd
 from sysextlib.ebuild.output import echo_text
 from sysextlib.ebuild.package_manager import EbuildShell

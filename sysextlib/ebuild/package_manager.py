@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from sysextlib.ebuild.builtins import BUILTINS, texts
-from sysextlib.ebuild.expansion import DEFAULT_IFS
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
+from sysextlib.ebuild.fields import DEFAULT_IFS
 from sysextlib.ebuild.flow import Defined, Frame
 from sysextlib.ebuild.nodes import Function
 from sysextlib.ebuild.output import write
