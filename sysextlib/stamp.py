@@ -44,7 +44,9 @@ def stamp(
     homepage = main.metadata.get("HOMEPAGE", b"").decode(errors="replace")
     return replace(
         release,
-        sysext_name=Environment.of(main.metadata, str(main.package)).scalar("SYSEXT_NAME"),
+        sysext_name=Environment.of(main.metadata, str(main.package)).text(
+            "SYSEXT_NAME", main.package
+        ),
         sysext_version_id=main.package.cpv.pvr,
         home_url=" ".join(homepage.split()),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sysextlib.errors import PackageError
 from sysextlib.install.environment import Environment
+from sysextlib.install.shell_lexer import ShellError
 from sysextlib.tree import Entry, file_entry
 
 if TYPE_CHECKING:
@@ -27,11 +28,21 @@ def account_entry(
 ) -> Entry | None:
     """Return a sysusers.d file for an account package that brings none; None for all others.
 
-    :raises PackageError: the package states no number for its account.
+    :raises PackageError: the package states no number for its account, or a value of a form that
+        bash does not write.
     """
     prefix = KINDS.get(package.cpv.category)
     if prefix is None or any(entry.path.startswith(FOLDERS) for entry in entries):
         return None
+    try:
+        return _made_of_variables(package, metadata, prefix)
+    except ShellError as error:
+        raise PackageError(
+            f"{package.cpv} does not say what its account is", {"reason": error}
+        ) from error
+
+
+def _made_of_variables(package: Package, metadata: Mapping[str, bytes], prefix: str) -> Entry:
     environment = Environment.of(metadata, str(package.cpv))
     values = {
         key: environment.scalar(f"_{prefix}_{key}") or environment.scalar(f"{prefix}_{key}")

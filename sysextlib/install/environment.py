@@ -20,7 +20,20 @@ SIZE_LIMIT = 64 << 20  # bytes of environment after decompression; real ones are
 _FUNCTION = re.compile(r"^([^\s(){}'\"$`;&|<>]+) \(\) *\n\{ *\n", re.MULTILINE)
 _ARRAY_ITEM = re.compile(r'\[\d+\]=("(?:[^"\\]|\\.)*"|\$\'(?:[^\'\\]|\\.)*\')', re.DOTALL)
 _SCALAR = r'"(?:[^"\\]|\\.)*"|\$\'(?:[^\'\\]|\\.)*\'|[^\s"\'$]*'
-_ANSI_C = {"n": "\n", "t": "\t", "\\": "\\", "'": "'", '"': '"', "E": "\033", "a": "\a"}
+_ANSI_C = {  # what bash's declare -p writes within $'...', beside octal numbers of bytes
+    "a": "\a",
+    "b": "\b",
+    "E": "\033",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+}
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 
 
 class Environment:
@@ -76,6 +89,18 @@ class Environment:
         )
         return _value(match[1]) if match else ""
 
+    def text(self, name: str, package: object) -> str:
+        """Return ``scalar`` for those who have no use for a value that is not understood.
+
+        :raises PackageError: the value is not understood.
+        """
+        try:
+            return self.scalar(name)
+        except ShellError as error:
+            raise PackageError(
+                f"{name} of {package} is not understood", {"reason": error}
+            ) from error
+
     def array(self, name: str) -> tuple[str, ...]:
         """Return the values of an indexed array; none when it is not set.
 
@@ -98,14 +123,19 @@ class Environment:
 
 def _value(text: str) -> str:
     if text.startswith("$'"):
-        return re.sub(r"\\(.)", lambda m: _ansi_c(m[1]), text[2:-1], flags=re.DOTALL)
+        raw = text[2:-1].encode(errors="surrogateescape")
+        return _ESCAPE.sub(lambda m: _ansi_c(m[1]), raw).decode(errors="surrogateescape")
     value = unquote(text)
     if value is None:
         raise ShellError("a value is not understood")
     return value
 
 
-def _ansi_c(letter: str) -> str:
+def _ansi_c(escaped: bytes) -> bytes:
+    """Return the byte that an escape stands for: a letter's, or that of an octal number."""
+    if escaped.isdigit():
+        return bytes([int(escaped, 8) & 0xFF])
+    letter = escaped.decode("latin-1")
     if letter not in _ANSI_C:
         raise ShellError(f"the escape \\{letter} is not understood")
-    return _ANSI_C[letter]
+    return _ANSI_C[letter].encode()

@@ -267,6 +267,12 @@ def test_an_account_without_a_number_is_an_error(merge):
         merge(package("acct-group/docker-0"))
 
 
+def test_an_account_whose_variables_bash_would_not_write_is_refused(merge):
+    environment = bz2.compress(b"declare -- ACCT_GROUP_ID=$'\\q'\n")
+    with pytest.raises(PackageError, match="does not say what its account is"):
+        merge(package("acct-group/docker-0", **{"environment.bz2": environment}))
+
+
 def test_the_order_of_unpacking_does_not_show_in_the_result(merge, tmp_path):
     specs = [package(f"a/p{i}-1", file_entry(f"usr/share/f{i}", b"%d" % i)) for i in range(8)]
     one = merge(*specs, jobs=4)
