@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sysextlib.errors import OutputError, UsageError, VerifyError, VersionMismatchError, nearest
 from sysextlib.image.inspect import inspect_image
 from sysextlib.image.release import ImageClass
+from sysextlib.image.verify import check_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,6 +112,7 @@ def _checked(
     found = inspect_image(image, tools)
     if found.kind is not ImageClass.SYSEXT or found.name != definition.name:
         raise VerifyError(f"{image} is not {definition.name}", {"extension-release": found.name})
+    check_bytes(found.ddi)
     release = found.release
     wanted = {
         "ID": base.id,

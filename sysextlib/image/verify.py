@@ -57,10 +57,8 @@ def verify_ddi(
     :raises ImageError: it is whole, but does not hold the tree.
     """
     ddi = read_ddi(path)
+    used = check_bytes(ddi, certificate)
     try:
-        check_gaps(ddi)
-        check_hashes(ddi)
-        used = check_signature(ddi, certificate)
         entries = ddi.erofs().entries()
     except VerifyError as error:
         raise VerifyError(error.brief, {"file": path, **error.facts}, error.hint) from None
@@ -76,6 +74,20 @@ def verify_ddi(
         trusted=certificate is not None,
         entries=entries,
     )
+
+
+def check_bytes(ddi: Ddi, certificate: Certificate | None = None) -> Certificate:
+    """Check every byte by the hashes, and their root by its signature; return whose that is.
+
+    :param certificate: whose key must have signed it; without one the embedded one is used.
+    :raises VerifyError: the image is damaged, or signed by another.
+    """
+    try:
+        check_gaps(ddi)
+        check_hashes(ddi)
+        return check_signature(ddi, certificate)
+    except VerifyError as error:
+        raise VerifyError(error.brief, {"file": ddi.path, **error.facts}, error.hint) from None
 
 
 def check_gaps(ddi: Ddi) -> None:

@@ -314,3 +314,12 @@ def test_a_damaged_image_and_one_of_another_name_are_refused(usr, oem_images, tm
     assert "is not oem-azure" in done.stderr
     (images / "oem-azure.raw").write_bytes(b"x" * 65536)
     partition(usr, images, tmp_path / "oem", "--oem=azure", code=20)
+
+
+def test_an_image_with_one_wrong_bit_never_gets_onto_an_oem_partition(usr, oem_images, tmp_path):
+    data = bytearray((oem_images / "oem-qemu.raw").read_bytes())
+    data[data.index(b"SYSEXT_BUG_REPORT_URL") + 25] ^= 1
+    (tmp_path / "oem-qemu.raw").write_bytes(data)
+    done = partition(usr, tmp_path, tmp_path / "oem", "--oem=qemu", code=20)
+    assert "do not match their hash" in done.stderr
+    assert not (tmp_path / "oem").exists()
