@@ -98,7 +98,7 @@ def assign_array(shell: Shell, name: str, node: Assign) -> None:
     found += [(None, text, False) for text in shell.expansion.fields(plain)]
     variable = shell.variables.writable(name)  # an element may have got ${name[1]:=text}
     items = dict(variable.items or {}) if node.append else {}
-    following = (int(max(items)) + 1) if items and not associative else 0
+    following = variable.end(shell.budget) if items and not associative else 0
     for key, text, append in found:
         place = following if key is None else key
         if variable.integer or variable.lowercase or append:
@@ -119,9 +119,8 @@ def _key(shell: Shell, variable: Variable | None, subscript: str) -> int | str:
             raise ScriptError("an empty subscript of an associative array")
         return key
     index = shell.index(subscript)
-    if index < 0:
-        items = variable.items if variable is not None and variable.kind == INDEXED else None
-        index += (int(max(items)) + 1) if items else 0
+    if index < 0 and variable is not None and variable.kind == INDEXED:
+        index += variable.end(shell.budget)
     if not 0 <= index <= HIGHEST_INDEX:
         raise ScriptError(f"an array subscript of {index}")
     return index

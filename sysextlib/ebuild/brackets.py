@@ -74,7 +74,7 @@ def _compiled(regex: str) -> re.Pattern[str]:
 
 def matching_places(regex: str, text: str) -> int:
     """Return the places of the characters that a one-character regex matches, as bits."""
-    mask = 0
+    bits = bytearray(b"0") * (len(text) + 1)  # the last place first
     for match in _compiled(regex).finditer(text):
-        mask |= 1 << match.start()
-    return mask
+        bits[~match.start()] = 49
+    return int(bits, 2)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sysextlib.ebuild.shell import Argument, Shell
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TEXT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^\]]*\])?(?:(\+?)=(.*))?", re.DOTALL)
 _KNOWN: Final = frozenset("aAirxlugFfpt")
 
@@ -234,7 +235,9 @@ def _describe(shell: Shell, names: list[Argument]) -> int:
                 raise UnsupportedError("a message of declare -p")
             status = 1
             continue
-        write(shell, _description(str(name), variable) + "\n")
+        text = _description(str(name), variable)
+        shell.budget.spend(len(text) >> 2)
+        write(shell, text + "\n")
     return status
 
 
@@ -252,7 +255,7 @@ def _description(name: str, variable: Variable) -> str:
 
 
 def _double(text: str) -> str:
-    if any((ord(char) < 32 and char not in "\n\t") or ord(char) == 127 for char in text):
+    if _UNWRITABLE.search(text):
         raise UnsupportedError("a control character in what declare -p writes")
     if "\n" in text or "\t" in text:
         text = text.replace("\\", "\\\\").replace("'", "\\'")
@@ -294,7 +297,6 @@ def _unset_element(shell: Shell, name: str, subscript: str) -> None:
     index = shell.index(subscript)
     if variable.kind == SCALAR:
         raise ScriptError(f"unset: {name} is no array")
-    items = variable.items or {}
-    if index < 0 and items:
-        index += int(max(items)) + 1
-    items.pop(index, None)
+    if index < 0:
+        index += variable.end(shell.budget)
+    (variable.items or {}).pop(index, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sysextlib.ebuild.ansi_c import decode_echo, decode_format
 from sysextlib.ebuild.assignment import assign_place
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.parameter import quote
+from sysextlib.ebuild.parameter import CONTROL, quote
 
 if TYPE_CHECKING:
     from sysextlib.ebuild.shell import Argument, Shell
@@ -164,6 +164,6 @@ def _quoted(text: str) -> str:
         return "''"
     if _PLAIN_QUOTED.fullmatch(text):
         return text
-    if not text.isascii() or any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if not text.isascii() or CONTROL.search(text):
         return quote(text)
     return re.sub(r"([^A-Za-z0-9_./:@%+=-])", r"\\\1", text).replace("\\,", "\\,")

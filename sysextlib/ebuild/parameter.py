@@ -25,6 +25,8 @@ Value: TypeAlias = "str | list[str] | None"
 _ANCHORS: Final = {"/": "//", "#": "/#", "%": "/%"}
 _ARRAY_VARIABLES: Final = frozenset({"FUNCNAME", "BASH_SOURCE", "BASH_VERSINFO"})
 
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
 
 def value_of(expansion: Expansion, part: Parameter, *, quoted: bool) -> str | list[str]:
     """Return the value of a parameter with its operator applied; ``:-`` and its kin are done.
@@ -127,12 +129,11 @@ def element(expansion: Expansion, variable: Variable, subscript: str) -> str | N
         if index < 0:
             raise ScriptError(f"subscript {subscript[:40]!r} of what is no array")
         return variable.text if index == 0 else None
-    items = variable.items or {}
     if index < 0:
-        index += (int(max(items)) + 1) if items else 0
+        index += variable.end(expansion.shell.budget)
         if index < 0:
             raise ScriptError(f"subscript {subscript[:40]!r} is before the first element")
-    return items.get(index)
+    return (variable.items or {}).get(index)
 
 
 def _keys(expansion: Expansion, name: str) -> list[str]:
@@ -164,17 +165,17 @@ def _operate(expansion: Expansion, part: Parameter, value: str | list[str]) -> s
         return value  # bash does not look at the pattern
     if value == [] and not (operator == ":" and part.name in "@*"):
         return value
+    budget = expansion.shell.budget
+    if isinstance(value, list):
+        budget.spend(2 * len(value) + (sum(map(len, value)) >> 7))
+    else:
+        budget.spend_text(len(value))
     if operator == ":":
         return _slice(expansion, part, value)
     if operator == "@":
         return _transformed(expansion, part, value)
     change = _change(expansion, part)
-    budget = expansion.shell.budget
-    if isinstance(value, list):
-        budget.spend(2 * len(value) + (sum(map(len, value)) >> 7))
-        return [change(item) for item in value]
-    budget.spend_text(len(value))
-    return change(value)
+    return [change(item) for item in value] if isinstance(value, list) else change(value)
 
 
 def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
@@ -323,6 +324,7 @@ def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) 
         flags = _attributes(variable) if variable else ""
         return [flags for _ in value] if isinstance(value, list) else flags
     budget = expansion.shell.budget
+    budget.spend(sum(map(len, value)) >> 5 if isinstance(value, list) else len(value) >> 5)
     changes: dict[str, Callable[[str], str]] = {
         "Q": quote,
         "U": lambda text: _change_case(text, "^^", "", False, budget),
@@ -345,7 +347,7 @@ def _attributes(variable: Variable) -> str:
 
 def quote(text: str) -> str:
     """Return text in quotes that bash reads back, as ``${name@Q}`` writes them."""
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if CONTROL.search(text):
         raise UnsupportedError("quoting a control character")
     if text == "'":
         return "\\'"

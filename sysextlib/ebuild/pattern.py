@@ -92,7 +92,7 @@ class Pattern:
         elif square and self.stars:
             budget.spend(size * size // 1000 + 1)
         else:
-            budget.spend((size >> 7) + 1)
+            budget.spend((size >> 6) + 1)
 
     def fullmatch(self, text: str, budget: Budget) -> bool:
         """Tell whether the whole text matches."""
@@ -179,6 +179,7 @@ class _Places:
             else:
                 mask = self.masks.get(node.regex)
                 if mask is None:
+                    self.spend(len(self.text) >> 1)
                     mask = self.masks[node.regex] = matching_places(node.regex, self.text)
                 starts = (starts & mask) << 1
         return starts

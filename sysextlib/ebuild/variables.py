@@ -11,6 +11,8 @@ from sysextlib.ebuild.failure import ScriptError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sysextlib.ebuild.budget import Budget
+
 SCALAR: Final = ""
 INDEXED: Final = "a"
 ASSOCIATIVE: Final = "A"
@@ -49,6 +51,13 @@ class Variable:
         new.temporary = self.temporary
         new.integer, new.lowercase = self.integer, self.lowercase
         return new
+
+    def end(self, budget: Budget) -> int:
+        """Return the subscript behind the last element, which negative ones count from."""
+        if not self.items:
+            return 0
+        budget.spend(len(self.items) >> 4)
+        return int(max(self.items)) + 1
 
     @property
     def is_set(self) -> bool:

@@ -150,5 +150,18 @@ GLUTTONS: Final = (
     "a=$(printf %9999s a); a=${a// /$a}; l=( {1..99} ); X=${l[*]/*/$a}",
     'a=$(printf %1999s a); a=${a// /$a}; X="' + "$a" * 999 + '"',
     "a=$(printf %1999s a); a=${a// /$a}; X=$(echo " + "$a " * 999 + ")",
+    *(
+        f"printf -v x %999s a; x=${{x// /$x}}; l=( {{1..9999}} ); while :; do {command}; done"
+        for command in (
+            ': "${x@Q}"',
+            "declare -p x l",
+            "y=${l[-1]}",
+            "l[-1]=1",
+            "[[ $x == *b*c ]]",
+            "shopt -s extglob; y=${x//+(b)/a}",
+            ': "$x$x$x"',
+            "l=( ${l[@]:1} )",
+        )
+    ),
 )
 """Scripts without end, or of a gigantic result: each must be refused within two seconds."""
