@@ -87,6 +87,21 @@ def output_folder(call: Call, image: Path) -> Path:
     return Path(given) if given is not None else image.parent / "sysext"
 
 
+def built_folder(call: Call, board: Board) -> Path | None:
+    """Return where a build of this call would have put its outputs, or None when there was none.
+
+    Without a local base image that is the folder of the release that was built on last.
+    """
+    given = call.text("image_builddir")
+    if given is not None:
+        return Path(given)
+    try:
+        return output_folder(call, base_image(call, board))
+    except BoardError:
+        folders = (IMAGES / board.name).glob("*/sysext")
+        return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
 def _choose_version(
     call: Call, board: Board, store: ReleaseStore, progress: Progress
 ) -> tuple[str, str | None]:

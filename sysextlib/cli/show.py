@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sysextlib.cli.find_base import ROOT, base_image, output_folder
+from sysextlib.cli.find_base import ROOT, built_folder
 from sysextlib.cli.prepare import chosen_board, job_count
 from sysextlib.definition import SysextKind
-from sysextlib.errors import BoardError, UsageError, VerifyError, harmless
+from sysextlib.errors import UsageError, VerifyError, harmless
 from sysextlib.report.disk_usage import human
 from sysextlib.workspace import OutputNames, image_name
 
@@ -93,12 +93,9 @@ def _row(definition: SysextDef, built: int) -> dict[str, object]:
 
 def _built(call: Call, board: Board, definition: SysextDef) -> int:
     """Return the size of the image in the output folder, 0 when there is none."""
-    try:
-        folder = output_folder(call, base_image(call, board))
-    except BoardError:
-        if call.text("image_builddir") is None:
-            return 0
-        folder = Path(call.text("image_builddir") or "")
+    folder = built_folder(call, board)
+    if folder is None:
+        return 0
     image = folder / OutputNames(definition.name).image
     return image.stat().st_size if image.is_file() else 0
 

@@ -1,9 +1,11 @@
 """What ``list`` shows of the catalogue."""
 
+import os
 import sys
 
 import pytest
 
+from sysextlib.cli import find_base
 from sysextlib.cli.call import parse
 from sysextlib.cli.show import catalogue
 
@@ -30,6 +32,18 @@ def test_a_built_extension_shows_its_size(capsys, tmp_path):
     (row,) = [line.split() for line in lines if line.startswith("oem-qemu ")]
     assert row[:3] == ["oem-qemu", "oem", "64K"]
     assert lines[-1].endswith("1 of them built")
+
+
+def test_what_was_built_on_a_release_shows_its_size(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(find_base, "IMAGES", tmp_path)
+    for release, age in (("4593.1.0", 100), ("4593.2.0", 0)):
+        folder = tmp_path / "amd64-usr" / release / "sysext"
+        folder.mkdir(parents=True)
+        (folder / "oem-qemu.raw").write_bytes(bytes(65536 - 100 * age))
+        os.utime(folder, (1_700_000_000 - age, 1_700_000_000 - age))
+    lines = shown(capsys, "--board=amd64-usr")
+    (row,) = [line.split() for line in lines if line.startswith("oem-qemu ")]
+    assert row[2] == "64K"
 
 
 @pytest.mark.parametrize("width", [80, 120])
