@@ -52,6 +52,7 @@ _REDIRECT: Final = re.compile(
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%,^-][A-Za-z0-9_./:@%+,=^-]*(?=[\s;&|)]|\Z)")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_./:@%+,=^-]+")
 _ASSIGN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|(?=\[))")
+_ENDS_WORD: Final = re.compile(r"[\s;&|<>()]|\\\n|\Z")
 _SETS: Final = re.compile(r"\+?=")
 _FUNCTION: Final = re.compile(r"([^\s;&|<>()$`\"'\\{}=\[]+)[ \t]*\([ \t]*\)\s*")
 _FUNCTION_WORD: Final = re.compile(
@@ -302,6 +303,8 @@ class _Scanner:
             token.append = match[2] == "+="
         if text.startswith("(", here):
             token.array = self._array(here)
+            if not _ENDS_WORD.match(text, self.at):
+                raise ScriptSyntaxError("a list that something is glued to", self.at)
         else:
             end = word_end(text, here)
             value = text[here:end]

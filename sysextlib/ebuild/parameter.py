@@ -6,13 +6,21 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sysextlib.ebuild.failure import ScriptError, UnsupportedError
-from sysextlib.ebuild.parts import DOUBLE, Parameter, parse_parameter, parse_parts
+from sysextlib.ebuild.parts import (
+    DOUBLE,
+    Double,
+    Parameter,
+    Part,
+    Quoted,
+    parse_parameter,
+    parse_parts,
+)
 from sysextlib.ebuild.pattern import compile_pattern
 from sysextlib.ebuild.special import BASH_VERSION, UNKNOWABLE, check_lists, special_value
 from sysextlib.ebuild.variables import ASSOCIATIVE, INDEXED, SCALAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sysextlib.ebuild.budget import Budget
     from sysextlib.ebuild.expansion import Expansion
@@ -184,7 +192,7 @@ def _change(expansion: Expansion, part: Parameter) -> Callable[[str], str]:
     budget = shell.budget
     operator = part.operator
     spelled = expansion.pattern(part.operands[0])
-    if operator == "/" and spelled[:1] in _ANCHORS:
+    if operator == "/" and spelled[:1] in _ANCHORS and not _begins_quoted(part.operands[0]):
         # bash looks for an anchor after it has expanded the pattern
         operator, spelled = _ANCHORS[spelled[0]], spelled[1:]
     if operator[0] in "^,":
@@ -236,6 +244,10 @@ def _substitute(text: str, operator: str, pattern: Pattern, new: str, budget: Bu
             break
     budget.spend_text(sum(map(len, pieces)) + len(text) - at)
     return "".join(pieces) + text[at:]
+
+
+def _begins_quoted(parts: Sequence[Part]) -> bool:
+    return isinstance(parts[0], Quoted | Double)
 
 
 def _replacement(expansion: Expansion, part: Parameter) -> str:

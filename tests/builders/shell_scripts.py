@@ -94,6 +94,8 @@ SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
     ("export X={1..3}", "3"),
     ("n=1; declare -a a=$(( n++ )); X=$n$a", "21"),
     ("v=a%b; p=%; X=${v/$p/_}", "a%b_"),
+    ('v=a/b; X="${v/\\//x}${v/"/"/x}"; v=a%b; X+="${v/\\%/x}${v/%/x}"', "axbaxbaxba%bx"),
+    ("v=a#b; X=${v/\\#/x}${v/'#'/x}${v/#/x}; p='#'; X+=${v/\"$p\"/x}", "axbaxbxa#baxb"),
     ("a=(); X=${a[${#a[@]}]:=x}", "x"),
     ('read -d "" X <<"E"\na\\\\b\\c \\\nd\nE', "a\\bc d"),
     ("a=( '' b ); IFS=:; set -- ${a[@]}; X=$#", "2"),

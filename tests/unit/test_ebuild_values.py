@@ -120,6 +120,8 @@ def test_endless_and_gigantic_scripts_are_refused(script):
         ("a=( [b c] )\n", "opening bracket"),
         ("a=( [b )\n", "opening bracket"),
         ("a[]=b\n", "empty subscript"),
+        ("a=( b )c=\n", "glued"),
+        ("declare a=( b )$c\n", "glued"),
         ("for 1 in b; do :; done\n", "no variable"),
         ("a=( []=b )\n", "empty subscript"),
         ("case a in b |\n\nc) ;; esac\n", "the end of the line"),
