@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 # What a file system says that is nobody's bug, wherever it is met.
 CIRCUMSTANCES = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE}
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO),
+        *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ELOOP),
+    }
 )
 
 

@@ -15,10 +15,14 @@ def fail_with(monkeypatch, number):
     monkeypatch.setattr(main, "_command", command)
 
 
-def test_what_a_file_system_refuses_is_told_and_no_bug(monkeypatch, capsys):
-    fail_with(monkeypatch, errno.EACCES)
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.EACCES, "Permission denied"), (errno.ENAMETOOLONG, "File name too long")],
+)
+def test_what_a_file_system_refuses_is_told_and_no_bug(monkeypatch, capsys, number, reason):
+    fail_with(monkeypatch, number)
     assert main.main(["list"]) == 21
-    told = "error: /closed/file cannot be used\n  reason: Permission denied\n"
+    told = f"error: /closed/file cannot be used\n  reason: {reason}\n"
     assert capsys.readouterr().err == told
 
 
