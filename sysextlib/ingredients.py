@@ -41,7 +41,9 @@ def ingredients(order: Order, inputs: Inputs, keys: Keys, plan: MergePlan) -> di
         "base image": inputs.base.digest,
         "program": _program(),
         "image key": keys.image.fingerprint,
-        "payload keys": _digest([key.public.fingerprint for key in keys.payload]),
+        "payload keys": _digest(
+            [key.public.fingerprint for key in keys.payload] if order.payload else []
+        ),
         "environment's USE": _digest([repr(rule) for rule in inputs.use]),
     }
     for flag in dataclasses.fields(order):

@@ -28,6 +28,7 @@ class Order:
 
     :param after: the extensions below it, in dependency order; what they merge counts as installed.
     :param version_field: the key of the stamp that bears the base's VERSION_ID.
+    :param payload: write an update payload beside the image.
     :param module_key: certificate of the key that must have signed kernel modules.
     :param reuse: leave outputs that the same ingredients gave before as they are.
     :param root_name: what emerge's ROOT is called, over what the definition says.
@@ -41,6 +42,7 @@ class Order:
     mkerofs_opts: str = ""
     strip: bool = False
     pkginfo: bool = False
+    payload: bool = True
     mangle: Path | None = None
     version_field: str = "VERSION_ID"
     root_name: str = ""
@@ -82,7 +84,8 @@ class Inputs:
 class Keys:
     """What signs.
 
-    :param payload: update_engine looks at the last one's signature.
+    :param payload: update_engine looks at the last one's signature; none where no payload is
+        written.
     """
 
     image: SigningKey

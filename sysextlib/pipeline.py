@@ -78,11 +78,11 @@ def build(order: Order, inputs: Inputs, keys: Keys, progress: Progress) -> Recei
                     epoch=base.epoch, tools=inputs.tools, jobs=inputs.jobs,
                 )  # fmt: skip
 
-        with progress.step("Write payload, verify everything"):
+        with progress.step("Write payload, verify everything" if order.payload else "Verify"):
             trees = {image.path: parts.usr}
             if confext is not None:
                 trees[confext.image.path] = parts.etc
-            payload = _payload_and_verify(image, trees, inputs, keys, stage, progress)
+            payload = _payload_and_verify(order, image, trees, inputs, keys, stage, progress)
 
         done = Build(
             order=order,
@@ -215,14 +215,15 @@ def _write(
 
 
 def _payload_and_verify(
+    order: Order,
     image: DdiFacts,
     trees: Mapping[Path, Tree],
     inputs: Inputs,
     keys: Keys,
     stage: Staging,
     progress: Progress,
-) -> PayloadFacts:
-    """Write the update payload while the images are read back by another path."""
+) -> PayloadFacts | None:
+    """Write the update payload, if wanted, while the images are read back by another path."""
     with ThreadPoolExecutor(1, "verify") as pool:
         verified = [
             pool.submit(
@@ -236,9 +237,13 @@ def _payload_and_verify(
             )
             for path, tree in trees.items()
         ]
-        out = stage.outputs / OutputNames(stage.name).payload
-        payload = write_payload(image.path, out, keys.payload, jobs=inputs.jobs, progress=progress)
-        check_written(out, keys.payload[-1].public, image.sha256)
+        payload = None
+        if order.payload:
+            out = stage.outputs / OutputNames(stage.name).payload
+            payload = write_payload(
+                image.path, out, keys.payload, jobs=inputs.jobs, progress=progress
+            )
+            check_written(out, keys.payload[-1].public, image.sha256)
         for each in verified:
             each.result()
     return payload

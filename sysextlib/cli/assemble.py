@@ -145,6 +145,7 @@ def _build_chain(
         databases = [str(output / OutputNames(done.name).pkginfo) for done in receipts]
         flags = {key: value for key, value in call.given.items() if key not in OWN}
         flags |= {"squashfs_base": base, "image_builddir": str(output), "generate_pkginfo": True}
+        flags["payload"] = False  # these travel in the OS image
         if databases:
             flags["base_pkginfo"] = ":".join(databases)
         step = Call(BUILD, (one.key,), flags)

@@ -211,11 +211,16 @@ FLAGS = (
         commands=BUILDING,
     ),
     Flag(
+        name="payload",
+        help="write an update payload beside the image; default. --no-payload leaves it out",
+        commands=frozenset({BUILD}),
+    ),
+    Flag(
         name="payload_key",
         value="FILE",
         repeat=True,
         help="RSA key (PEM) that signs the update payload; default: one made for this checkout",
-        commands=frozenset({BUILD, CHAIN}),
+        commands=frozenset({BUILD}),
     ),
     Flag(
         name="module_key",

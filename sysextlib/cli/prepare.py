@@ -13,7 +13,7 @@ from sysextlib.binpkg.binhost import Binhosts, open_binhost
 from sysextlib.board import load_board
 from sysextlib.cli.build_missing import module_key
 from sysextlib.cli.find_base import ROOT, find_base
-from sysextlib.cli.flags import MERGING
+from sysextlib.cli.flags import CHAIN, MERGING
 from sysextlib.cli.groups import choose_all, full_catalogue
 from sysextlib.cli.mismatch import mismatches_of
 from sysextlib.definition import Compression, SysextDef, adhoc, below
@@ -74,7 +74,11 @@ def prepare_keys(call: Call, progress: Progress) -> Keys:
 
     :raises SigningKeyError: one of them cannot serve.
     """
-    return Keys(image=_signing_key(progress), payload=_payload_keys(call, progress))
+    with_payload = call.command != CHAIN and not call.off("payload")
+    return Keys(
+        image=_signing_key(progress),
+        payload=_payload_keys(call, progress) if with_payload else (),
+    )
 
 
 def chosen_board(call: Call) -> Board:
@@ -221,6 +225,7 @@ def _orders(call: Call, board: Board) -> list[Order]:
             mkerofs_opts=call.text("mkerofs_opts") or "",
             strip=call.on("strip_binaries"),
             pkginfo=call.on("generate_pkginfo"),
+            payload=not call.off("payload"),
             mangle=mangle,
             reuse=not call.off("cache"),
             module_key=key,

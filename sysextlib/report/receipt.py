@@ -57,7 +57,7 @@ class Build:
     findings: tuple[Finding, ...]
     image: DdiFacts
     confext: Confext | None = None
-    payload: PayloadFacts
+    payload: PayloadFacts | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

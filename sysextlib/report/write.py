@@ -66,7 +66,7 @@ def write_reports(build: Build, names: OutputNames, folder: Path) -> tuple[File,
 
 def _outputs(build: Build, folder: Path) -> tuple[File, ...]:
     """Return what ``folder`` holds, in the order of the names; the large ones were read before."""
-    known = {one.path: one.sha256 for one in (build.image, build.payload)}
+    known = {one.path: one.sha256 for one in (build.image, build.payload) if one}
     if build.confext is not None:
         known[build.confext.image.path] = build.confext.image.sha256
     return tuple(file_facts(path, known.get(path, "")) for path in sorted(folder.iterdir()))
@@ -106,7 +106,7 @@ def _manifest(build: Build, outputs: tuple[File, ...]) -> Manifest:
         tools={name: inputs.tools.version(name) for name in tools},
         keys=(
             SigningKeyUsed(purpose="image", fingerprint=build.image.fingerprint),
-            *(SigningKeyUsed(purpose="payload", fingerprint=key) for key in build.payload.keys),
+            *(SigningKeyUsed(purpose="payload", fingerprint=key) for key in _payload_keys(build)),
         ),
         findings=build.findings,
         edits=tuple(
@@ -119,6 +119,10 @@ def _manifest(build: Build, outputs: tuple[File, ...]) -> Manifest:
         outputs=outputs,
         ingredients=build.ingredients,
     )
+
+
+def _payload_keys(build: Build) -> tuple[str, ...]:
+    return tuple(build.payload.keys) if build.payload else ()
 
 
 def _selinux(order: Order) -> dict[str, str | Mapping[str, str]]:

@@ -84,6 +84,10 @@ def test_image_database_and_reports_are_in_the_output_folder(assembled, name):
         assert (assembled[1] / (name + ending)).is_file()
 
 
+def test_what_travels_in_the_image_needs_no_update_payload(assembled):
+    assert not list(assembled[1].glob("flatcar_test_update-*"))
+
+
 def test_docker_sees_the_packages_of_containerd_by_its_database(assembled):
     facts = json.loads((assembled[1] / "docker-flatcar_manifest.json").read_text())
     assert [one["name"] for one in facts["inputs"]["base_pkginfo"]] == [
