@@ -156,11 +156,11 @@ class _LiveBuild:
         try:
             yield
         except BaseException:
-            self._say(f"[red]✗[/red] {title}")
+            self._say(f"[red]✗[/red] {_escaped(title)}")
             raise
         else:
             took = time.monotonic() - started
-            self._say(f"[green]✓[/green] {title} [dim]{took:.1f} s[/dim]")
+            self._say(f"[green]✓[/green] {_escaped(title)} [dim]{took:.1f} s[/dim]")
         finally:
             with self._lock:
                 self._open.remove(title)
