@@ -54,7 +54,8 @@ def ingredients(order: Order, inputs: Inputs, keys: Keys, plan: MergePlan) -> di
         found["SELinux policy"] = _digest([order.policy.type, *sources])
     for path in inputs.pkginfo:
         found[f"package database {path.name}"] = _file(path)
-    for name in (*TOOLS, *(["mksquashfs"] if order.pkginfo else [])):
+    at_times = [*(["mksquashfs"] if order.pkginfo else []), *(["strip"] if order.strip else [])]
+    for name in (*TOOLS, *at_times):
         found[f"tool {name}"] = _digest([inputs.tools.version(name)])
     for step in plan:
         item = inputs.binhosts.find(step.package)

@@ -218,7 +218,7 @@ class ReleaseStore:
             with open_alone(file.with_name(file.name + ".part")) as part:
                 if not resume:
                     part.truncate(0)
-                answer = self._http.get(url.replace("+", "%2B"), part, most=most)
+                answer = self._http.get(url, part, most=most)
                 part.flush()
                 if answer.code not in {200, 206}:
                     os.unlink(part.name)  # noqa: PTH108 - a name of the open file

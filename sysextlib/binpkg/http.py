@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sysextlib.errors import FetchError, OutputError
 
@@ -183,7 +183,7 @@ class Http:
         asked = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         if have:
             asked["Range"] = f"bytes={have}-"
-        request = urllib.request.Request(url, headers=asked)
+        request = urllib.request.Request(_address(url), headers=asked)
         try:
             with self._opener.open(request, timeout=self._patience.timeout) as response:
                 return self._receive(url, out, response, have, most, show)
@@ -262,3 +262,9 @@ def _store(out: IO[bytes], data: bytes) -> None:
             {"file": out.name, "reason": error.strerror},
             hint="make room, or name another cache with BUILD_SYSEXT_CACHE",
         ) from error
+
+
+def _address(url: str) -> str:
+    """Return a URL as a request names it: object stores take a plus in a path for a space."""
+    parts = urlsplit(url)
+    return parts._replace(path=quote(parts.path, safe="/%~!$&'()*,;=:@")).geturl()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sysextlib.gentoo.package import Package
 
+LARGEST_PACKAGE = 16 << 30  # bytes; the largest of Gentoo's own have one gigabyte
 MOST = 256 << 20  # bytes of an index; Gentoo's own, of 40,000 packages, has 60 MiB
 GZIP = b"\x1f\x8b"
 SUPPORTED_VERSION = 0
@@ -120,6 +121,8 @@ def _item(block: Mapping[str, str], line: int, source: str) -> IndexedPackage:
     size = block.get("SIZE", "0")
     if not size.isascii() or not size.isdecimal() or len(size) > 18:
         raise _refusal(source, line, "SIZE is no number", CPV=cpv, SIZE=size)
+    if int(size) > LARGEST_PACKAGE:
+        raise _refusal(source, line, "no package is so large", CPV=cpv, SIZE=size)
     path = block.get("PATH") or default_path(package)
     if not is_safe_path(path):
         raise _refusal(source, line, "PATH leaves the binhost", CPV=cpv, PATH=path)

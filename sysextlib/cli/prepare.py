@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sysextlib.base import open_base
 from sysextlib.binpkg.binhost import Binhosts, open_binhost
@@ -23,6 +25,7 @@ from sysextlib.edit.mangle import require_program
 from sysextlib.edit.strip import strip_argv
 from sysextlib.errors import FetchError, UsageError
 from sysextlib.image.compression import mkfs_options
+from sysextlib.image.erofs import ErofsOptions, write_erofs
 from sysextlib.image.keys import KEY_NAME, load_signing_key, make_signing_key
 from sysextlib.image.release import require_version_field
 from sysextlib.made_from import require_unchanged
@@ -38,6 +41,7 @@ from sysextlib.selinux.policy import (
 )
 from sysextlib.system.cache import cache_root
 from sysextlib.system.tools import Tools
+from sysextlib.tree import Tree, directory_entry
 from sysextlib.versions import Checkout, require_one_version
 from sysextlib.workspace import NAME, OutputNames
 
@@ -172,6 +176,24 @@ def _require_tools(tools: Tools, call: Call, board: Board) -> None:
         tools.require("bwrap")
     if call.on("strip_binaries"):
         strip_argv(board.chost, board.arch, tools)
+    if call.text("mkerofs_opts"):
+        _try_mkfs(tools, call)
+
+
+def _try_mkfs(tools: Tools, call: Call) -> None:
+    """See whether mkfs.erofs takes the call's options, on a file system of one folder."""
+    compression = call.text("compression")
+    options = ErofsOptions(
+        uuid=UUID(int=0),
+        epoch=0,
+        compression=Compression(compression) if compression else Compression.LZ4HC,
+        mkerofs_opts=call.text("mkerofs_opts") or "",
+    )
+    with tempfile.TemporaryDirectory(prefix="mkfs-options-") as scratch:
+        out = Path(scratch) / "image"
+        write_erofs(
+            Tree([directory_entry("usr")]), out, options, tools=tools, scratch=Path(scratch)
+        )
 
 
 def _definitions(

@@ -27,6 +27,7 @@ class Faults:
 
     script: dict[str, list[str | int]] = field(default_factory=lambda: defaultdict(list))
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)  # as they were spelled
 
     def paths(self) -> list[str]:
         """The paths of all requests, in order."""
@@ -45,6 +46,7 @@ def serving(folder: Path, *, etag: str = "") -> Iterator[tuple[str, Faults]]:
 
         def do_GET(self) -> None:
             path = unquote(self.path)
+            faults.addresses.append(self.path)
             faults.asked.append((path, {k.lower(): v for k, v in self.headers.items()}))
             planned = faults.script[path]
             fault = planned.pop(0) if planned else ""

@@ -297,3 +297,14 @@ def test_of_several_binhosts_the_first_that_has_a_package_counts(server, tmp_pat
     assert both.fetch(jq) == local / SPECS[0].path
     assert both.binhost_of(both.packages[1]).location == url
     assert JQ not in faults.paths()
+
+
+def test_a_plus_in_a_place_is_not_taken_for_a_space(tmp_path):
+    specs = [PackageSpec(cpv="dev-libs/libsigc++-2.12", build_id=3)]
+    write_binhost(tmp_path / "boards/4593.2.0+nightly 1/pkgs", specs)
+    with serving(tmp_path / "boards") as (url, faults):
+        fetched(opened(f"{url}/4593.2.0+nightly%201/pkgs", tmp_path))
+    assert {address.rpartition("/pkgs/")[0] for address in faults.addresses} == {
+        "/4593.2.0%2Bnightly%201"
+    }
+    assert "libsigc%2B%2B" in faults.addresses[-1]

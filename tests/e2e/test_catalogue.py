@@ -206,6 +206,10 @@ def test_a_new_version_is_told_as_such(small):
 
 def test_a_flag_that_changes_the_image_is_a_reason(small):
     assert again(small, "--compression=lz4")["oem-qemu"] == ["flag compression changed"]
+    assert again(small, "--compression=lz4", "--strip_binaries")["oem-qemu"] == [
+        "flag strip changed",
+        "tool strip is new",
+    ]
 
 
 def test_an_output_that_was_changed_or_lost_is_built_again(small):

@@ -62,6 +62,7 @@ def refuse(world: World, output: Path, *words: str, code: int, **env: str) -> st
         ((*HELLO, "--profile=/tmp", "--installer=sdk"), 2, "our own installer"),
         ((*HELLO, "--mkerofs_opts='"), 2, "--mkerofs_opts"),
         ((*HELLO, "--mkerofs_opts=--no-such-option"), 16, "is to blame"),
+        ((*HELLO, "--mkerofs_opts=--no-such-option", "--binhost=/nonexistent"), 16, "to blame"),
         ((*HELLO, "--binhost=ftp://x/y"), 2, "ftp"),
         ((*HELLO, "--binhost=/nonexistent"), 10, "/nonexistent"),
         ((*HELLO, "--binhost=http://127.0.0.1:9/x", "--offline"), 10, "127.0.0.1"),

@@ -87,6 +87,7 @@ def test_missing_line_feed_at_the_end_is_no_damage():
         (HEADER + "SIZE: 1\n", 6, "no CPV"),
         (HEADER + "CPV: nothing\n", 6, "category"),
         (HEADER + "CPV: a/b-1\nSIZE: -1\n", 6, "SIZE"),
+        (HEADER + f"CPV: a/b-1\nSIZE: {1 << 40}\n", 6, "so large"),
         (HEADER + "CPV: a/b-1\nSIZE: \u0661\n", 6, "SIZE"),
         (HEADER + "CPV: a/b-1\nBUILD_ID: x\n", 6, "BUILD_ID"),
         (HEADER + "CPV: a/b-1\nSLOT: -\n", 6, "SLOT"),
