@@ -100,10 +100,15 @@ def _declare(
             if fresh and node.append and old is not None and old.kind == SCALAR:
                 variable.text = None
         elif "g" in on and shell.variables.hidden:
+            temporary = shell.variables.get(node.name)
+            if temporary is not None and temporary.temporary:
+                raise UnsupportedError(f"declaring {node.name}, which is set for the call")
             _declare_global(shell, node, on, off)
             continue
         else:
             variable = shell.variables.writable(node.name)
+            if variable.temporary:
+                raise UnsupportedError(f"declaring {node.name}, which is set for the call")
         _set_kind(variable, on)
         _change(shell, node, on)
         _set_flags(shell.variables.writable(node.name), on, off)

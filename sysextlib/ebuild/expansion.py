@@ -267,7 +267,7 @@ class Expansion:
             return False
         if "\\" in unquoted:
             unquoted = _BACKSLASHED.sub("q", unquoted)  # of an expansion: it quotes what follows
-        if "extglob" in self.shell.options and _EXTGLOB.search(unquoted):
+        if _EXTGLOB.search(unquoted):  # whether they are on or not
             return True
         return _GLOB.search(unquoted[: unquoted.rfind("]") + 1]) is not None or (
             "*" in unquoted or "?" in unquoted

@@ -20,7 +20,8 @@ _FORMAT: Final = re.compile(
     r"%(?:(%)|([-+ #0]*)(\*|[0-9]*)(?:\.(\*|[0-9]*))?([a-zA-Z])|(\())|[^%]+|%", re.DOTALL
 )
 _ECHO_FLAGS: Final = re.compile(r"-[neE]+")
-_PLAIN_QUOTED: Final = re.compile(r"[A-Za-z0-9_./:@%+=,-]+")
+_PLAIN_QUOTED: Final = re.compile(r"[A-Za-z0-9_./:@%+=-]+")
+_SPECIAL_QUOTED: Final = re.compile(r"[^A-Za-z0-9_./:@%+=~#-]|\A[~#]|(?<=[:=])~")
 
 
 def write(shell: Shell, text: str) -> None:
@@ -164,6 +165,8 @@ def _quoted(text: str) -> str:
         return "''"
     if _PLAIN_QUOTED.fullmatch(text):
         return text
-    if not text.isascii() or CONTROL.search(text):
+    if not text.isascii():
+        raise UnsupportedError("%q of text that is not ASCII")
+    if CONTROL.search(text):
         return quote(text)
-    return re.sub(r"([^A-Za-z0-9_./:@%+=-])", r"\\\1", text).replace("\\,", "\\,")
+    return _SPECIAL_QUOTED.sub(r"\\\g<0>", text)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     Builtin: TypeAlias = "Callable[[Shell, list[Argument]], int]"
 
 
+_OWN_ENVIRONMENT: Final = frozenset({"read", "mapfile", "readarray"})
+"""Builtins that may change what is set for them, without a trace."""
+
 _PARSED: Final = functools.lru_cache(maxsize=512)(parse_commands)
 
 
@@ -181,6 +184,7 @@ class Shell:
         """Call a command with variables that are set for it alone."""
         table = self.variables.table
         saved: dict[str, Variable | None] = {}
+        given: dict[str, str] = {}
         try:
             for item in assigns:
                 if item.array is not None or item.subscript is not None:
@@ -195,13 +199,24 @@ class Shell:
                 saved.setdefault(item.name, old)
                 table[item.name] = Variable(text, epoch=self.variables.epoch)
                 table[item.name].temporary = True
-            return self.call(name, arguments)
+                given[item.name] = text
+            status = self.call(name, arguments)
+            if name not in self.functions and name not in _OWN_ENVIRONMENT:
+                self._check_unchanged(given)
+            return status
         finally:
             for variable, before in saved.items():
                 if before is None:
                     table.pop(variable, None)
                 else:
                     table[variable] = before
+
+    def _check_unchanged(self, given: Mapping[str, str]) -> None:
+        """Refuse a builtin that changed what was set for it: some change the variable behind it."""
+        for name, text in given.items():
+            variable = self.variables.table.get(name)
+            if variable is None or not variable.temporary or variable.text != text:
+                raise UnsupportedError(f"a builtin that changes {name}, which is set for it")
 
     def call(self, name: str, arguments: list[Argument]) -> int:
         """Call a function or builtin.

@@ -133,6 +133,11 @@ def special_value(shell: Shell, name: str) -> str | list[str] | None:
     raise UnsupportedError(f"${name}, which depends on the process")
 
 
+def _dots(pattern: str) -> tuple[str, ...]:
+    """Return the names of folders that only a pattern with a dot in front matches."""
+    return (".", "..") if pattern.lstrip("\\").startswith(".") else ()
+
+
 def may_match_files(spelled: str, *, extended: bool) -> bool:
     """Tell whether a file name pattern may match something where Portage sources ebuilds.
 
@@ -144,12 +149,13 @@ def may_match_files(spelled: str, *, extended: bool) -> bool:
     folder = Path("/")
     if not spelled.startswith("/"):
         compiled = compile_pattern(first, extended=extended, budget=budget)
-        return any(compiled.fullmatch(name, budget) for name in _WORKING_FOLDER)
+        return any(compiled.fullmatch(name, budget) for name in (*_WORKING_FOLDER, *_dots(first)))
     while rest and not re.search(r"[*?\[\\]", first):
         folder /= first
         first, _, rest = rest.partition("/")
     compiled = compile_pattern(first, extended=extended, budget=budget)
     try:
-        return any(compiled.fullmatch(path.name, budget) for path in folder.iterdir())
+        names = (path.name for path in folder.iterdir())
+        return any(compiled.fullmatch(name, budget) for name in (*names, *_dots(first)))
     except OSError:
         return False

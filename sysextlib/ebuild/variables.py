@@ -194,6 +194,8 @@ class Scopes:
             return
         if variable.readonly:
             raise ScriptError(f"{name} is readonly")
+        if variable.temporary:
+            raise UnsupportedError(f"unset {name}, which is set for the call")
         for depth in range(len(self.hidden) - 1, -1, -1):
             scope = self.hidden[depth]
             if name in scope:
