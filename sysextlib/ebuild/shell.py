@@ -116,14 +116,14 @@ class Shell:
         """Run commands of a file or of eval, one after the other; a failed glob ends one."""
         for command in block:
             self.reads_extended = self.extended_glob
-            here = (self.positional, self.loops, self.depth, self.file, self.base)
+            here = (self.loops, self.depth, self.file, self.base)
             try:
                 self.status = RUN[type(command)](self, command)
             except AbortedCommandError:
                 if self.is_subshell:
                     raise
                 self.status = 1
-                self.positional, self.loops, self.depth, self.file, self.base = here
+                self.loops, self.depth, self.file, self.base = here
         return self.status
 
     def simple(self, node: Simple) -> int:
@@ -245,7 +245,8 @@ class Shell:
         function = defined.function
         self.descend(name)
         body = parse_body(function)
-        saved = (self.positional, self.file, self.base, self.line, self.loops, self.reads_extended)
+        positional = self.positional
+        saved = (self.file, self.base, self.line, self.loops, self.reads_extended)
         self.positional = arguments
         self.file, self.base = defined.file, defined.base + function.body_line - 1
         self.loops = 0
@@ -257,10 +258,11 @@ class Shell:
         except Return as end:
             status = end.status
         finally:
+            self.positional = positional
             self.variables.leave()
             self.frames.pop()
             self.depth -= 1
-        self.positional, self.file, self.base, self.line, self.loops, self.reads_extended = saved
+        self.file, self.base, self.line, self.loops, self.reads_extended = saved
         self.status = status
         return status
 

@@ -150,6 +150,12 @@ def test_a_broken_script_is_an_error_that_shows_where(text, brief):
     assert int(caught.value.facts["line"]) >= 2
 
 
+def test_a_failed_glob_ends_a_command_but_undoes_nothing_of_it():
+    assert value("set -- a\nfor i in 1 2; do set -- x$i '?' $*; done\nX=$*\n") == "x1 ? a"
+    text = "set -- a\nf() { set -- b; g; }; g() { set -- c no?; }\nf\nX=$*\n"
+    assert value(text) == "a"
+
+
 def test_a_function_that_is_not_called_is_not_looked_into():
     assert value("X=1\nf() { sort | uniq > file; if then; }") == "1"
 
