@@ -41,7 +41,7 @@ def measure_pkgcore(named: Sequence[str], places: Mapping[str, Path], work: Path
         config = write_config(places, work)
         total = Cost()
         for name in named:
-            argv = [pmaint, "--config", config, "regen", "--threads", "1", name]
+            argv: list[str | Path] = [pmaint, "--config", config, "regen", "--threads", "1", name]
             with Stopwatch() as watch:
                 run(argv, codes=(0, 1), timeout=HOUR)  # 1: an ebuild was refused
             cache = places[name] / "metadata/md5-cache"
@@ -85,7 +85,13 @@ def environment() -> Path:
     if not whole.exists():
         run([sys.executable, "-m", "venv", "--clear", folder], env=os.environ, name="venv")
         install = ["install", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"]
-        pip = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        pip: list[str | Path] = [
+            folder / "bin/python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
         run([*pip, *install, "--requirement", LOCK], env=os.environ, name="pip", timeout=HOUR)
         whole.touch()
     return folder
