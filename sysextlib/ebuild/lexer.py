@@ -77,6 +77,13 @@ class BashLexer(Lexer):
         return _Scanner(getattr(source, "text", source), parser_state).tokens()
 
 
+def _needs_more(kind: str, accepts: Collection[str], *, in_test: bool) -> bool:
+    """Tell whether bash refuses a newline that no rule takes, behind a token of a kind."""
+    if in_test:
+        return kind in {"UNARY", "BINARY"} or "BINARY" in accepts
+    return kind == "BANG" or _ONE_LINE.issuperset(accepts)
+
+
 class _Scanner:
     """The state of the lexer in one text.
 
@@ -112,7 +119,7 @@ class _Scanner:
                 self._newline()
                 if "NEWLINE" in accepts and not self.in_test:
                     yield Token("NEWLINE", "\n", self._line(start), start)
-                elif not self.in_test and (kind == "BANG" or _ONE_LINE.issuperset(accepts)):
+                elif _needs_more(kind, accepts, in_test=self.in_test):
                     raise ScriptSyntaxError("the end of the line is not expected here", start)
                 continue
             token = self._test_token(accepts) if self.in_test else self._token(accepts)

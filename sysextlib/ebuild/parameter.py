@@ -329,6 +329,8 @@ def _list_start(expansion: Expansion, part: Parameter, value: list[str], offset:
 def _transformed(expansion: Expansion, part: Parameter, value: str | list[str]) -> str | list[str]:
     """Apply ``${name@Q}`` and its kin."""
     kind = part.raw[0]
+    if isinstance(value, list) and len(value) > 1 and expansion.ifs()[:1] != " ":
+        raise UnsupportedError(f"${{name[*]@{kind[:10]}}} while IFS does not begin with a space")
     if kind == "a":
         variable = expansion.shell.variables.table.get(part.name)
         if part.prefix or not (part.name[0].isalpha() or part.name[0] == "_"):
