@@ -70,7 +70,12 @@ class Daemon:
         env["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
         with (folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                words, stdout=log, stderr=log, env={**os.environ, **env}, start_new_session=True
+                words,
+                stdout=log,
+                stderr=log,
+                cwd=folder,  # another user's daemon may not be able to go to ours
+                env={**os.environ, **env},
+                start_new_session=True,
             )
         daemon = cls(folder, process)
         end = time.monotonic() + STARTING
