@@ -119,17 +119,15 @@ class Checkout:
     def write_before(self, folder: Path, place: Path, suffixes: tuple[str, ...]) -> None:
         """Write the files with these suffixes that a folder had in the revision, to ``place``."""
         inside = folder.relative_to(self.top).as_posix()
-        where = f"{self.commit}:" if inside == "." else f"{self.commit}:{inside}"
-        try:
-            listing = _git(self.top, "ls-tree", "-r", "-z", where)
-        except ToolError:
-            return  # there was no such folder
+        prefix = "" if inside == "." else f"{inside}/"
+        where = ("--", prefix) if prefix else ()  # lists nothing where there was no such folder
+        listing = _git(self.top, "ls-tree", "-r", "-z", "--full-tree", self.commit, *where)
         wanted = []
         for entry in listing.split("\0"):
             facts, _, name = entry.partition("\t")
             if name.endswith(suffixes):
                 mode, _, oid = facts.split()
-                wanted.append((mode, oid, place / name))
+                wanted.append((mode, oid, place / name.removeprefix(prefix)))
         for (mode, _, path), data in zip(wanted, self._blobs(wanted), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             if mode == "120000":

@@ -35,7 +35,7 @@ def require_unchanged(image: Path, checkout: Path) -> None:
     try:
         with record.open("rb") as stream:
             text = stream.read(LARGEST + 1).decode("utf-8", "replace")
-    except OSError:
+    except FileNotFoundError:
         return
     changed = tuple(_changed(text, record, checkout))
     if not changed:

@@ -116,6 +116,7 @@ def prepare(call: Call, progress: Progress, keys: Keys | None = None) -> Job:
     tools = Tools.locate()
     if call.command in MERGING:
         _require_tools(tools, call, board)
+        _try_mkfs(tools, orders)
         keys = keys or prepare_keys(call, progress)
     found = find_base(call, board, progress)
     if not found.release and call.text("squashfs_base") is None:
@@ -176,24 +177,20 @@ def _require_tools(tools: Tools, call: Call, board: Board) -> None:
         tools.require("bwrap")
     if call.on("strip_binaries"):
         strip_argv(board.chost, board.arch, tools)
-    if call.text("mkerofs_opts"):
-        _try_mkfs(tools, call)
 
 
-def _try_mkfs(tools: Tools, call: Call) -> None:
+def _try_mkfs(tools: Tools, orders: Sequence[Order]) -> None:
     """See whether mkfs.erofs takes the call's options, on a file system of one folder."""
-    compression = call.text("compression")
-    options = ErofsOptions(
-        uuid=UUID(int=0),
-        epoch=0,
-        compression=Compression(compression) if compression else Compression.LZ4HC,
-        mkerofs_opts=call.text("mkerofs_opts") or "",
-    )
-    with tempfile.TemporaryDirectory(prefix="mkfs-options-") as scratch:
-        out = Path(scratch) / "image"
-        write_erofs(
-            Tree([directory_entry("usr")]), out, options, tools=tools, scratch=Path(scratch)
+    tree = Tree([directory_entry("usr")])
+    for compression, opts in dict.fromkeys((one.compression, one.mkerofs_opts) for one in orders):
+        if not opts:
+            continue
+        options = ErofsOptions(
+            uuid=UUID(int=0), epoch=0, compression=compression, mkerofs_opts=opts
         )
+        with tempfile.TemporaryDirectory(prefix="mkfs-options-") as folder:
+            scratch = Path(folder)
+            write_erofs(tree, scratch / "image", options, tools=tools, scratch=scratch)
 
 
 def _definitions(
